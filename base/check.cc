@@ -1,0 +1,16 @@
+#include "base/check.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace shoal::base {
+
+void CheckFailed(const char* file, int line, const char* condition,
+                 const std::string& message) {
+  std::fprintf(stderr, "%s:%d: check failed: %s%s%s\n", file, line, condition,
+               message.empty() ? "" : ": ", message.c_str());
+  std::fflush(stderr);
+  std::abort();
+}
+
+}  // namespace shoal::base
