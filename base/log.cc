@@ -35,7 +35,7 @@ void LogLine(LogLevel level, absl::string_view message) {
   if (level == LogLevel::kDebug) to = spdlog::level::debug;
   if (level == LogLevel::kInfo) to = spdlog::level::info;
   if (level == LogLevel::kWarning) to = spdlog::level::warn;
-  Logger().log(to, "{}", message);
+  Logger().log(to, spdlog::string_view_t(message.data(), message.size()));
 }
 
 }  // namespace shoal::base
