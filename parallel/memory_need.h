@@ -1,0 +1,50 @@
+// How many bytes a rank needs for a plan: one calculation for the planner, the
+// worker and the error message.
+
+#ifndef SHOAL_PARALLEL_MEMORY_NEED_H_
+#define SHOAL_PARALLEL_MEMORY_NEED_H_
+
+#include <cstdint>
+#include <span>
+
+#include "base/unit.h"
+#include "parallel/plan.h"
+
+namespace shoal::parallel {
+
+struct RunOptions;
+
+// What of the model's shape memory depends on.
+struct ModelDimensions {
+  uint32_t hidden = 0;
+  uint32_t vocabulary = 0;
+  uint32_t layer_count = 0;
+  // Widest intermediate of any unit: floats per token that computing one unit
+  // needs (queries, keys, values and attention output; gate and up).
+  uint32_t unit_scratch_floats = 0;
+  bool f32_inputs = false;  // some weights multiply f32 activations
+  bool a8_inputs = true;    // some multiply a8
+};
+
+struct MemoryNeed {
+  uint64_t kv = 0;
+  uint64_t activations = 0;  // inputs, accumulators, scratch, residual, logits
+  uint64_t transport = 0;    // frames in flight, the hub's receive buffers
+  uint64_t hub_units = 0;    // norms and the like
+  uint64_t share = 0;        // bytes of the rank's units, 4 KiB-aligned each
+  uint64_t window_min = 0;   // smallest window that works; 0 without units
+
+  // Everything but weights.
+  uint64_t base() const { return kv + activations + transport + hub_units; }
+};
+
+// Tokens that one tile of a unit's computation takes; scratch is per tile.
+inline constexpr uint32_t kTileTokens = 64;
+
+MemoryNeed NeedOf(const Plan& plan, uint32_t rank,
+                  std::span<const base::UnitSpec> units,
+                  const ModelDimensions& dimensions, const RunOptions& options);
+
+}  // namespace shoal::parallel
+
+#endif  // SHOAL_PARALLEL_MEMORY_NEED_H_
