@@ -39,9 +39,17 @@ function(shoal_cc_library)
   target_link_libraries(${target} ${scope} ${ARG_PUBLIC})
 endfunction()
 
+# The targets that build all tests of one label (shoal_tests_unit and so on)
+# and all fuzzers, so that a script builds no more than it runs.
+foreach(label unit integration e2e slow)
+  add_custom_target(shoal_tests_${label})
+endforeach()
+add_custom_target(shoal_fuzzers)
+
 # shoal_cc_test(NAME matmul_test SRCS matmul_test.cc DEPS targets
 # LABEL unit|integration|e2e|slow [TIMEOUT seconds]): one test binary, run as
-# one ctest case. GoogleTest's main is linked in.
+# one ctest case. GoogleTest's main is linked in. All but unit tests may start
+# the program itself, SHOAL_BINARY, and take both of two cores.
 function(shoal_cc_test)
   cmake_parse_arguments(ARG "" "NAME;LABEL;TIMEOUT" "SRCS;DEPS" ${ARGN})
   if(NOT SHOAL_TESTS)
@@ -58,8 +66,30 @@ function(shoal_cc_test)
   target_include_directories(${ARG_NAME} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS} GTest::gmock
                                             GTest::gtest_main)
+  add_dependencies(shoal_tests_${ARG_LABEL} ${ARG_NAME})
   add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME})
   set_tests_properties(${ARG_NAME} PROPERTIES
-    LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
-    ENVIRONMENT "SHOAL_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
+    LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT
+    "SHOAL_SOURCE_DIR=${PROJECT_SOURCE_DIR};SHOAL_BINARY=${PROJECT_BINARY_DIR}/shoal")
+  if(NOT ARG_LABEL STREQUAL "unit")
+    set_tests_properties(${ARG_NAME} PROPERTIES PROCESSORS 2)
+    if(TARGET shoal)
+      add_dependencies(${ARG_NAME} shoal)
+    endif()
+  endif()
+endfunction()
+
+# shoal_cc_fuzzer(NAME gguf_fuzz SRCS gguf_fuzz.cc DEPS targets): a libFuzzer
+# binary, built by the preset fuzz alone and run by scripts/fuzz.sh.
+function(shoal_cc_fuzzer)
+  cmake_parse_arguments(ARG "" "NAME" "SRCS;DEPS" ${ARGN})
+  if(NOT SHOAL_FUZZ)
+    return()
+  endif()
+  add_executable(${ARG_NAME} ${ARG_SRCS})
+  target_compile_options(${ARG_NAME} PRIVATE ${SHOAL_WARNINGS})
+  target_include_directories(${ARG_NAME} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_options(${ARG_NAME} PRIVATE -fsanitize=fuzzer)
+  target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS})
+  add_dependencies(shoal_fuzzers ${ARG_NAME})
 endfunction()
