@@ -1,0 +1,35 @@
+// What this process uses and what the machine would still give it.
+
+#ifndef SHOAL_MEMORY_PROCESS_MEMORY_H_
+#define SHOAL_MEMORY_PROCESS_MEMORY_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace shoal::memory {
+
+struct ProcessMemory {
+  uint64_t rss_bytes = 0;       // VmRSS, now
+  uint64_t peak_rss_bytes = 0;  // VmHWM, since the process began
+};
+
+// `root` replaces "/" in tests.
+// Errors: kUnavailable  /proc/self/status cannot be read or lacks a field
+absl::StatusOr<ProcessMemory> ReadProcessMemory(const std::string& root = "/");
+
+struct MachineMemory {
+  uint64_t total_bytes = 0;      // of the machine, or the limit if smaller
+  uint64_t available_bytes = 0;  // without swapping
+  std::string limited_by;        // "machine" or the path of the cgroup's limit
+};
+
+// The smaller of MemAvailable and what the limits of this process's cgroup (v1
+// or v2) and its parents leave. Page cache of the group counts as available.
+// Errors: kUnavailable  /proc/meminfo cannot be read or lacks a field
+absl::StatusOr<MachineMemory> ReadMachineMemory(const std::string& root = "/");
+
+}  // namespace shoal::memory
+
+#endif  // SHOAL_MEMORY_PROCESS_MEMORY_H_

@@ -1,0 +1,130 @@
+// A rank's weights: some stay in memory, the rest stream from disk.
+
+#ifndef SHOAL_MEMORY_WEIGHT_CACHE_H_
+#define SHOAL_MEMORY_WEIGHT_CACHE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/byte_size.h"
+#include "base/clock.h"
+#include "memory/block_file.h"
+#include "memory/slab.h"
+#include "memory/stream_window.h"
+#include "memory/unit_loader.h"
+
+namespace shoal::memory {
+
+// All counts start with Create().
+struct CacheCounters {
+  uint64_t load_bytes = 0;  // read by Create(), the residents
+  uint64_t bytes_read = 0;  // streamed, padding included
+  uint64_t read_count = 0;  // requests that streamed them
+  absl::Duration stall;     // Acquire() waited for a unit
+  absl::Duration checksum;  // of all threads
+};
+
+// The list of entries is the rank's share in execution order. A pass acquires
+// and releases them from first to last. A cycle of passes reads every entry
+// that is not resident once: bytes_read grows by streamed_bytes() a pass.
+//
+// Memory:  one slab for the residents, one of window_bytes for the rest; none
+//          after Create(). With everything resident there is no window, no
+//          reader thread and no copy.
+// Threads: thread-compatible: the calls of one compute thread; counters() is
+//          thread-safe. Owns the reader threads and joins them.
+// Failure: a failed read fails one Acquire(); the next reads again.
+class WeightCache {
+ public:
+  struct Options {
+    uint64_t window_bytes = 0;  // at least the largest streamed unit, padded
+    uint64_t read_bytes_max = 4 * base::kMiB;  // of one request
+    uint32_t reads_in_flight = 2;              // > 0
+    bool verify_checksums = true;  // when a unit is read for the first time
+    base::Clock* clock = nullptr;  // borrowed; null: the system's
+    // Fetches a damaged unit anew and writes it to the store; called from
+    // Create() and from reader threads, one call for a unit at a time but
+    // several units at once. Null: damage is an error.
+    std::function<absl::Status(uint32_t unit_index)> repair;
+  };
+
+  // Loads the residents and starts to read ahead. `file` is borrowed.
+  // REQUIRES: entry offsets are multiples of kStoreAlignment; bytes > 0.
+  // Errors:
+  //   kInvalidArgument    window_bytes is below the largest streamed unit;
+  //                       names the minimum
+  //   kResourceExhausted  no memory for residents or window
+  //   kDataLoss           a resident's checksum; names file, unit and offset
+  //   kUnavailable, kOutOfRange  as BlockFile::ReadAt()
+  static absl::StatusOr<std::unique_ptr<WeightCache>> Create(
+      Options options, BlockFile& file, std::vector<CacheEntry> entries);
+  ~WeightCache();
+  WeightCache(const WeightCache&) = delete;
+  WeightCache& operator=(const WeightCache&) = delete;
+
+  uint32_t entry_count() const {
+    return static_cast<uint32_t>(entries_.size());
+  }
+
+  // Pins entries [first, first + n) and puts their bytes in data[0..n): waits
+  // for the first, then takes those behind it that are in memory already, at
+  // most `count_max`, none beyond the last entry. The bytes stay until
+  // Release(). Streamed entries come in order: each is acquired or skipped once
+  // a pass, after the last comes the first again.
+  // REQUIRES: first < entry_count(); 0 < count_max <= data.size().
+  // Errors, after which nothing is pinned that was not before, and the next
+  // call may be for the same entry:
+  //   kDeadlineExceeded   the first was not in memory by `deadline`
+  //   kResourceExhausted  what is pinned leaves no room: release first
+  //   kDataLoss           checksum mismatch, not repaired; names file, unit
+  //   kUnavailable, kOutOfRange  the read failed
+  absl::StatusOr<uint32_t> Acquire(uint32_t first, uint32_t count_max,
+                                   std::span<const std::byte*> data,
+                                   absl::Time deadline);
+
+  // Gives entries back, in the order in which they were acquired; the reader
+  // may use their memory at once.
+  void Release(uint32_t first, uint32_t count);
+
+  // Passes over entries that this pass does not use. If the reader has not
+  // come to them yet, they are not read.
+  void Skip(uint32_t first, uint32_t count);
+
+  // Ends a pass before its last entry: gives back what is pinned; the next
+  // pass starts at entry 0.
+  void Restart();
+
+  CacheCounters counters() const;
+
+  // Padding included.
+  uint64_t resident_bytes() const { return residents_.size(); }
+  uint64_t streamed_bytes() const { return streamed_bytes_; }
+
+ private:
+  WeightCache(Options options, BlockFile& file,
+              std::vector<CacheEntry> entries);
+
+  absl::Status LoadResidents();
+
+  const Options options_;  // clock is set
+  const std::vector<CacheEntry> entries_;
+  UnitLoader loader_;
+  Slab residents_;
+  std::vector<const std::byte*>
+      resident_data_;  // [entry_count]; null: streamed
+  uint64_t streamed_bytes_ = 0;
+  uint64_t load_bytes_ = 0;
+  uint64_t load_read_count_ = 0;
+  std::unique_ptr<StreamWindow> window_;  // null: everything is resident
+};
+
+}  // namespace shoal::memory
+
+#endif  // SHOAL_MEMORY_WEIGHT_CACHE_H_
