@@ -30,6 +30,9 @@ struct RopeParameters {
   uint32_t original_context = 0;
   // Divide the frequency of each pair; empty or rotary_dim / 2 values.
   std::vector<float> frequency_factors;
+
+  friend bool operator==(const RopeParameters&,
+                         const RopeParameters&) = default;
 };
 
 // Fills `cos_sin` [rotary_dim / 2, 2] for one position: cos and sin of each

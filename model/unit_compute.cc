@@ -1,0 +1,205 @@
+#include "model/unit_compute.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace shoal::model {
+
+using kernels::ActivationView;
+using kernels::Encoding;
+using kernels::kA8BlockElements;
+using kernels::ProductOutput;
+using kernels::WeightMatrix;
+using kernels::WeightType;
+
+namespace {
+
+constexpr uint32_t kTileTokensMax = 64;
+// Rows of one task: enough work to be worth handing out, little enough that
+// the last tasks of a product end together.
+constexpr uint32_t kTaskRows = 64;
+static_assert(kTaskRows % kernels::kTileRows == 0);
+
+uint32_t TaskCount(uint32_t rows) { return (rows + kTaskRows - 1) / kTaskRows; }
+
+}  // namespace
+
+uint32_t ScratchFloats(const PhaseSpec& phase, const UnitLayout& unit) {
+  switch (unit.spec.id.kind) {
+    case base::UnitKind::kAttention: {
+      const AttentionSpec& spec = *phase.attention;
+      const uint32_t heads =
+          unit.count * (spec.head_count / spec.kv_head_count);
+      return heads * (spec.key_dim + spec.value_dim) +
+             unit.count * (spec.key_dim + spec.value_dim);
+    }
+    case base::UnitKind::kFfn:
+    case base::UnitKind::kExpert:
+      return 2 * unit.count;
+    case base::UnitKind::kHub:
+    case base::UnitKind::kHead:
+      return 0;
+  }
+  return 0;
+}
+
+uint64_t UnitCompute::ScratchBytes(uint32_t unit_scratch_floats) {
+  const uint64_t floats = uint64_t{kTileTokensMax} * unit_scratch_floats;
+  return floats * (sizeof(float) + 1) +
+         floats / kA8BlockElements * (sizeof(float) + sizeof(int16_t));
+}
+
+UnitCompute::UnitCompute(const Options& options,
+                         const kernels::KernelTable& kernels,
+                         kernels::ThreadTeam& team, memory::KvCache& kv)
+    : options_(options),
+      kernels_(kernels),
+      team_(team),
+      kv_(kv),
+      scratch_(uint64_t{kTileTokensMax} * options.unit_scratch_floats),
+      quants_(scratch_.size()),
+      scales_(scratch_.size() / kA8BlockElements),
+      sums_(scales_.size()) {}
+
+void UnitCompute::BeginPass(std::span<const TokenPlace> places) {
+  SHOAL_CHECK(places.size() <= options_.tokens_max);
+  places_ = places;
+  angles_.clear();
+}
+
+Encoding UnitCompute::EncodingFor(WeightType type) const {
+  return options_.f32_activations ? Encoding::kF32
+                                  : kernels::InfoOf(type).encoding;
+}
+
+const float* UnitCompute::AnglesOf(const kernels::RopeParameters& parameters) {
+  for (const Angles& angles : angles_) {
+    if (angles.parameters == parameters) return angles.cos_sin.data();
+  }
+  Angles& angles = angles_.emplace_back();
+  angles.parameters = parameters;
+  const uint32_t width = parameters.rotary_dim;
+  angles.cos_sin.resize(places_.size() * width);
+  for (size_t t = 0; t < places_.size(); ++t) {
+    kernels::RopeAngles(parameters, places_[t].position,
+                        std::span(angles.cos_sin).subspan(t * width, width));
+  }
+  return angles.cos_sin.data();
+}
+
+void UnitCompute::ForEachBatch(
+    std::span<const UnitView> units,
+    absl::FunctionRef<void(std::span<const UnitView>, const Tile&)> body) {
+  const auto tokens = static_cast<uint32_t>(places_.size());
+  const uint32_t tile_tokens = std::min(tokens, kTileTokensMax);
+  const uint32_t batch_units = kTileTokensMax / tile_tokens;
+  for (size_t first = 0; first < units.size(); first += batch_units) {
+    const auto batch = units.subspan(
+        first, std::min<size_t>(batch_units, units.size() - first));
+    for (uint32_t begin = 0; begin < tokens; begin += tile_tokens) {
+      body(batch, {begin, std::min(tile_tokens, tokens - begin)});
+    }
+  }
+}
+
+WeightMatrix UnitCompute::MatrixOf(const UnitView& unit, PartRole role) const {
+  const UnitPart* part = unit.layout->Find(role);
+  SHOAL_CHECK(part != nullptr);
+  return {part->type, kernels_.layout, part->rows, part->cols,
+          unit.data + part->unit_offset};
+}
+
+void UnitCompute::AddProduct(const UnitView& unit, PartRole role,
+                             const PhaseInput& input, const Tile& tile,
+                             float* to) {
+  Product product;
+  product.matrix = MatrixOf(unit, role);
+  product.input = input.View(EncodingFor(product.matrix.type))
+                      .Tokens(tile.begin, tile.count);
+  product.output = {ProductOutput::Mode::kStore, to, product.matrix.rows};
+  for (uint32_t row = 0; row < product.matrix.rows; row += kTaskRows) {
+    product.row_begin = row;
+    product.row_end = std::min(row + kTaskRows, product.matrix.rows);
+    products_.push_back(product);
+  }
+}
+
+void UnitCompute::RunProducts() {
+  team_.Run(
+      static_cast<uint32_t>(products_.size()), [this](uint32_t task, uint32_t) {
+        const Product& p = products_[task];
+        kernels_.product(p.matrix, p.row_begin, p.row_end, p.input, p.output);
+      });
+  products_.clear();
+}
+
+void UnitCompute::BeginIntermediates() {
+  intermediates_.clear();
+  quants_used_ = 0;
+}
+
+void UnitCompute::AddIntermediate(WeightType type, const float* from,
+                                  uint32_t cols, const Tile& tile) {
+  ActivationView view;
+  view.encoding = EncodingFor(type);
+  view.tokens = tile.count;
+  view.cols = cols;
+  if (view.encoding == Encoding::kF32) {
+    view.values = from;
+  } else {
+    view.quants = quants_.data() + quants_used_;
+    view.scales = scales_.data() + quants_used_ / kA8BlockElements;
+    view.sums = sums_.data() + quants_used_ / kA8BlockElements;
+    quants_used_ += uint64_t{tile.count} * cols;
+    SHOAL_CHECK(quants_used_ <= quants_.size());
+  }
+  intermediates_.push_back(view);
+}
+
+void UnitCompute::EncodeIntermediate(uint32_t unit_idx, const float* from,
+                                     uint32_t token) {
+  const ActivationView& view = intermediates_[unit_idx];
+  if (view.encoding == Encoding::kF32) return;
+  const uint64_t row = uint64_t{token} * view.cols;
+  const uint64_t quants = view.quants - quants_.data() + row;
+  const uint64_t blocks = quants / kA8BlockElements;
+  kernels_.encode_a8(from + row, view.cols, quants_.data() + quants,
+                     scales_.data() + blocks, sums_.data() + blocks);
+}
+
+void UnitCompute::RunOutputProducts(std::span<const UnitView> units,
+                                    PartRole role, const Accumulator& sum,
+                                    const Tile& tile) {
+  const uint32_t hidden = options_.hidden;
+  const bool f64 = sum.mode == ProductOutput::Mode::kAddF64;
+  ProductOutput output{sum.mode, sum.data, hidden};
+  const uint64_t skip = uint64_t{tile.begin} * hidden;
+  if (f64) {
+    output.data = static_cast<double*>(sum.data) + skip;
+  } else {
+    output.data = static_cast<float*>(sum.data) + skip;
+  }
+  team_.Run(TaskCount(hidden), [&](uint32_t task, uint32_t) {
+    const uint32_t begin = task * kTaskRows;
+    const uint32_t end = std::min(begin + kTaskRows, hidden);
+    for (size_t u = 0; u < units.size(); ++u) {
+      kernels_.product(MatrixOf(units[u], role), begin, end, intermediates_[u],
+                       output);
+    }
+  });
+}
+
+void UnitCompute::Head(const UnitView& unit, const PhaseInput& input, float* to,
+                       uint64_t stride) {
+  const WeightMatrix matrix = MatrixOf(unit, PartRole::kHead);
+  const ActivationView view = input.View(EncodingFor(matrix.type));
+  const ProductOutput output{ProductOutput::Mode::kStore, to, stride};
+  team_.Run(TaskCount(matrix.rows), [&](uint32_t task, uint32_t) {
+    const uint32_t begin = task * kTaskRows;
+    kernels_.product(matrix, begin, std::min(begin + kTaskRows, matrix.rows),
+                     view, output);
+  });
+}
+
+}  // namespace shoal::model

@@ -1,0 +1,168 @@
+// Computes units: partial sums of attention and FFN units, logits of head
+// units. One path for every architecture, driven by the specs.
+//
+// Numerics: a unit's partial sum for a token is a float vector that depends on
+// the unit and that token's input and history alone; units are added in
+// execution order. So neither the batching of units, nor the number of tokens
+// in a pass, nor the threads can show in the bits.
+
+#ifndef SHOAL_MODEL_UNIT_COMPUTE_H_
+#define SHOAL_MODEL_UNIT_COMPUTE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "kernels/kernel_table.h"
+#include "kernels/thread_team.h"
+#include "memory/kv_cache.h"
+#include "model/architecture.h"
+#include "model/phase_input.h"
+#include "model/unit_table.h"
+
+namespace shoal::model {
+
+// A unit in memory, packed in the layout of the kernels in use.
+struct UnitView {
+  const UnitLayout* layout = nullptr;
+  const std::byte* data = nullptr;
+  uint32_t kv_stream = 0;  // attention: the unit's first stream in the KvCache
+};
+
+// Where a token of a pass stands.
+struct TokenPlace {
+  uint32_t session = 0;
+  uint32_t position = 0;
+};
+
+// Sums over units [tokens, hidden], in double or float.
+struct Accumulator {
+  kernels::ProductOutput::Mode mode = kernels::ProductOutput::Mode::kAdd;
+  void* data = nullptr;
+};
+
+// Floats of scratch that computing one unit takes per token.
+uint32_t ScratchFloats(const PhaseSpec& phase, const UnitLayout& unit);
+
+// Threads: thread-compatible; spreads its work over the team.
+// Memory: scratch is reserved by the constructor.
+class UnitCompute {
+ public:
+  struct Options {
+    bool f32_activations = false;  // overrides the weight types' encodings
+    kernels::KvType kv_type = kernels::KvType::kF16;
+    uint32_t hidden = 0;
+    // The most that ScratchFloats() gives for any unit.
+    uint32_t unit_scratch_floats = 0;
+    uint32_t tokens_max = 1;
+  };
+
+  // Borrows all three, which must outlive this.
+  UnitCompute(const Options& options, const kernels::KernelTable& kernels,
+              kernels::ThreadTeam& team, memory::KvCache& kv);
+
+  // The tokens of the calls that follow; borrowed until the next call.
+  // REQUIRES: pages for every place are reserved in the KvCache.
+  void BeginPass(std::span<const TokenPlace> places);
+
+  // Adds the units' partial sums. REQUIRES: input has places.size() tokens.
+  void Attention(const AttentionSpec& spec, std::span<const UnitView> units,
+                 const PhaseInput& input, const Accumulator& sum);
+  void Ffn(const FfnSpec& spec, std::span<const UnitView> units,
+           const PhaseInput& input, const Accumulator& sum);
+
+  // Writes the logits of the unit's rows: row r of token t goes to
+  // to[t * stride + r].
+  void Head(const UnitView& unit, const PhaseInput& input, float* to,
+            uint64_t stride);
+
+  // What the type multiplies under these options.
+  kernels::Encoding EncodingFor(kernels::WeightType type) const;
+
+  static uint64_t ScratchBytes(uint32_t unit_scratch_floats);
+
+ private:
+  struct Product {
+    kernels::WeightMatrix matrix;
+    kernels::ActivationView input;
+    kernels::ProductOutput output;
+    uint32_t row_begin = 0;
+    uint32_t row_end = 0;
+  };
+  struct Angles {
+    kernels::RopeParameters parameters;
+    std::vector<float> cos_sin;  // [tokens, rotary_dim]
+  };
+  // Tokens that go through the steps of a unit together.
+  struct Tile {
+    uint32_t begin = 0;
+    uint32_t count = 0;
+  };
+  // The areas of one attention unit's scratch, each [tile tokens, n].
+  struct AttentionScratch {
+    float* query;
+    float* key;
+    float* value;
+    float* result;
+  };
+
+  // unit_compute.cc: steps that both kinds share.
+  // Cuts units and tokens into batches and tiles that fit the scratch; for
+  // each token the units come in order.
+  void ForEachBatch(
+      std::span<const UnitView> units,
+      absl::FunctionRef<void(std::span<const UnitView>, const Tile&)> body);
+  const float* AnglesOf(const kernels::RopeParameters& parameters);
+  kernels::WeightMatrix MatrixOf(const UnitView& unit, PartRole role) const;
+  void AddProduct(const UnitView& unit, PartRole role, const PhaseInput& input,
+                  const Tile& tile, float* to);
+  void RunProducts();
+  void BeginIntermediates();
+  // Announces the encoded form of `from` [tile, cols]; EncodeIntermediate()
+  // fills it token by token.
+  void AddIntermediate(kernels::WeightType type, const float* from,
+                       uint32_t cols, const Tile& tile);
+  void EncodeIntermediate(uint32_t unit_idx, const float* from, uint32_t token);
+  // sum += part(role) x intermediate, for all units in order.
+  void RunOutputProducts(std::span<const UnitView> units, PartRole role,
+                         const Accumulator& sum, const Tile& tile);
+
+  // attention_compute.cc
+  AttentionScratch ScratchOf(const AttentionSpec& spec, const UnitView& unit,
+                             float* base, const Tile& tile) const;
+  void AttentionTile(const AttentionSpec& spec, std::span<const UnitView> units,
+                     const PhaseInput& input, const Accumulator& sum,
+                     const Tile& tile, const float* angles);
+  void RotateAndStore(const AttentionSpec& spec, const UnitView& unit,
+                      const AttentionScratch& scratch, const Tile& tile,
+                      uint32_t token, const float* cos_sin);
+  void Attend(const AttentionSpec& spec, const UnitView& unit,
+              const AttentionScratch& scratch, const Tile& tile, uint32_t token,
+              uint32_t head);
+
+  void StoreKv(const float* from, uint32_t count, std::byte* to);
+
+  // ffn_compute.cc
+  void FfnTile(std::span<const UnitView> units, const PhaseInput& input,
+               const Accumulator& sum, const Tile& tile);
+
+  const Options options_;
+  const kernels::KernelTable& kernels_;
+  kernels::ThreadTeam& team_;
+  memory::KvCache& kv_;
+  std::span<const TokenPlace> places_;
+  std::vector<Angles> angles_;
+  std::vector<float> scratch_;
+  std::vector<int8_t> quants_;
+  std::vector<float> scales_;
+  std::vector<int16_t> sums_;
+  uint64_t quants_used_ = 0;
+  std::vector<Product> products_;
+  std::vector<kernels::ActivationView> intermediates_;
+};
+
+}  // namespace shoal::model
+
+#endif  // SHOAL_MODEL_UNIT_COMPUTE_H_
