@@ -23,13 +23,13 @@
 
 namespace shoal::model {
 
-// Arrays of numbers are kept widened; nested arrays are refused unless their
-// key is one that nobody reads.
+// Numbers are kept widened. Arrays of arrays are refused.
 using GgufArray = std::variant<std::vector<uint64_t>, std::vector<int64_t>,
                                std::vector<double>, std::vector<bool>,
                                std::vector<std::string>>;
 using GgufValue =
     std::variant<uint64_t, int64_t, double, bool, std::string, GgufArray>;
+using GgufMetadata = std::map<std::string, GgufValue, std::less<>>;
 
 struct GgufTensor {
   std::string name;
@@ -49,26 +49,37 @@ class GgufHeader {
   // `bytes` is the file's beginning (all of the header at least); `file_size`
   // the size of the whole file, against which tensor ranges are checked.
   // `source` names the file in messages.
+  // Limits: model/gguf_format.h has them.
+  // Memory: at most 8 bytes for each byte of the header.
   // Errors: kInvalidArgument   not GGUF, or malformed; the message says
   //                            source, byte offset, field, value and limit
   //         kUnimplemented     a version, byte order or tensor type that is
-  //                            known but not supported
+  //                            known but not supported; one part of a split
+  //                            model
   //         kOutOfRange        the header goes on past `bytes`
   static absl::StatusOr<GgufHeader> Parse(std::span<const std::byte> bytes,
                                           uint64_t file_size,
                                           absl::string_view source);
 
-  // Maps the file read-only, parses, and unmaps again.
+  // Reads as much of the file as the header takes, at most 128 MiB, and parses
+  // it. Tensor data is not touched.
+  // Errors: those of Parse() but kOutOfRange, and
+  //         kNotFound          no such file
+  //         kPermissionDenied  it may not be read
+  //         kUnavailable       reading failed
   static absl::StatusOr<GgufHeader> ReadFile(const std::string& path);
 
-  // The header again as bytes that Parse() takes: all metadata except keys
-  // beginning with `without_prefix` and the whole tensor table, with offsets
-  // kept. What a worker is sent; Parse it with the same file_size.
+  // The header again as bytes that Parse() takes with the same file_size: the
+  // whole tensor table with offsets kept, and all metadata except keys that
+  // begin with `without_prefix` (empty: no exception; general.alignment always
+  // stays). What a worker is sent. Never longer than the original; numbers are
+  // stored in the smallest type of their kind.
   std::string Serialize(absl::string_view without_prefix) const;
 
   // Typed look-ups. A missing key gives nothing (Find) or kInvalidArgument
   // (Require), a wrong type always kInvalidArgument naming key and types.
-  // Integers accept any integer type whose value fits.
+  // Uint accepts any integer type whose value is not negative; Float no
+  // integer.
   absl::StatusOr<std::optional<uint64_t>> FindUint(absl::string_view key) const;
   absl::StatusOr<std::optional<double>> FindFloat(absl::string_view key) const;
   absl::StatusOr<std::optional<bool>> FindBool(absl::string_view key) const;
@@ -86,9 +97,7 @@ class GgufHeader {
   absl::StatusOr<const GgufTensor*> RequireTensor(absl::string_view name) const;
 
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
-  const std::map<std::string, GgufValue, std::less<>>& metadata() const {
-    return metadata_;
-  }
+  const GgufMetadata& metadata() const { return metadata_; }
   uint32_t version() const { return version_; }
   uint64_t file_size() const { return file_size_; }
   uint64_t data_offset() const { return data_offset_; }
@@ -101,8 +110,8 @@ class GgufHeader {
   uint32_t version_ = 0;
   uint64_t file_size_ = 0;
   uint64_t data_offset_ = 0;
-  std::map<std::string, GgufValue, std::less<>> metadata_;
-  std::vector<GgufTensor> tensors_;  // in file order
+  GgufMetadata metadata_;
+  std::vector<GgufTensor> tensors_;  // as the file lists them
   std::map<std::string, size_t, std::less<>> tensor_index_;
 };
 
