@@ -109,7 +109,8 @@ struct LoadProgress {
   std::string what;  // "fetching units", "checking the store"
 };
 
-// Threads: one caller at a time, except Abort(), which any thread may call.
+// Threads: one caller at a time, except Abort() and Report(), which any thread
+//          may call at any time.
 class Rank {
  public:
   virtual ~Rank() = default;

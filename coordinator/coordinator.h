@@ -1,0 +1,165 @@
+// The process of the person who asks: a fleet, a model on it, and generations.
+
+#ifndef SHOAL_COORDINATOR_COORDINATOR_H_
+#define SHOAL_COORDINATOR_COORDINATOR_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "coordinator/generation.h"
+#include "coordinator/placement.h"
+#include "parallel/plan.h"
+#include "parallel/planner.h"
+#include "parallel/rank.h"
+
+namespace shoal::model {
+class Tokenizer;
+}
+
+namespace shoal::coordinator {
+
+struct CoordinatorOptions {
+  std::string listen_address = "127.0.0.1:0";  // host:port; port 0: any
+  // What workers must show; empty: nothing is asked. Never logged.
+  std::string token;
+  // Allows a listen_address that other machines reach, without encryption.
+  bool insecure = false;
+  std::string program_version;
+  // A worker that is silent for heartbeat_timeout is lost.
+  absl::Duration heartbeat_interval = absl::Milliseconds(500);
+  absl::Duration heartbeat_timeout = absl::Seconds(4);
+  // Longest time for linking the ranks.
+  absl::Duration connect_timeout = absl::Seconds(30);
+  // Longest time without any progress of a rank that loads.
+  absl::Duration load_silence_timeout = absl::Minutes(5);
+  // How long a secondary error ("peer closed") waits for the reason of it.
+  absl::Duration cause_wait = absl::Milliseconds(300);
+  // Where unit digests are kept between starts; empty: nowhere.
+  std::string digest_directory;
+};
+
+// How far LoadModel() is on one device.
+struct DeviceProgress {
+  std::string device;
+  uint32_t rank = 0;
+  parallel::LoadProgress load;
+};
+
+struct JoinProgress {
+  std::string device;  // that joined or was refused
+  absl::Status refusal;
+  uint32_t joined = 0;
+  uint32_t expected = 0;
+};
+
+struct DeviceState {
+  parallel::DeviceProfile profile;
+  std::string program_version;
+  int32_t rank = -1;  // -1: not in the plan in force
+  absl::Duration silent;
+};
+
+// Threads: one caller at a time, except Cancel..., devices(), plan() and the
+//          gRPC services, which take turns with the caller; callbacks may come
+//          from other threads, one at a time.
+// Failure: an error of any rank ends the plan: all ranks drop it, and the
+//          caller has within 5 s a status that names the device and the
+//          reason. The workers stay members; LoadModel() makes a new plan.
+class Coordinator {
+ public:
+  // `rank0` is borrowed and must outlive this; `profile0.name` is this
+  // device's name.
+  static std::unique_ptr<Coordinator> Create(CoordinatorOptions options,
+                                             parallel::Rank& rank0,
+                                             parallel::DeviceProfile profile0);
+  // Ends as by Shutdown().
+  ~Coordinator();
+  Coordinator(const Coordinator&) = delete;
+  Coordinator& operator=(const Coordinator&) = delete;
+
+  // Opens the listener for workers and clients; returns "host:port" with the
+  // port that was bound. A coordinator without workers need not listen.
+  // Errors: kInvalidArgument     the address is not HOST:PORT
+  //         kPermissionDenied    not loopback, and options.insecure is off
+  //         kUnavailable         the port is in use or cannot be bound
+  absl::StatusOr<std::string> Listen();
+
+  // Waits until `count` workers have joined. `progress` may be null.
+  // Errors: kDeadlineExceeded   says how many joined, and who was refused why
+  //         kCancelled          `cancel` became true
+  absl::Status WaitForWorkers(
+      uint32_t count, absl::Time deadline,
+      const std::function<void(const JoinProgress&)>& progress,
+      const std::atomic<bool>* cancel = nullptr);
+
+  // Loads the model at `path` on this device and all workers that joined,
+  // ranked by their `order`, then by the time of joining. A model that was
+  // loaded before is given up first.
+  // Errors: of ModelFile::Read(), model::Tokenizer::Create(), PlanModel(), and
+  //         of any rank's Load() and Connect(); the latter name the device.
+  absl::Status LoadModel(
+      const std::string& path, const PlanOptions& options,
+      const std::function<void(const DeviceProgress&)>& progress,
+      const std::atomic<bool>* cancel = nullptr);
+
+  // REQUIRES, here and below: LoadModel() was OK.
+  // `on_text` may be null. `cancel` is looked at between passes, and by
+  // nothing else: a cancelled generation leaves the plan in force.
+  // Errors: kInvalidArgument     no prompt tokens, an id out of range, a prompt
+  //                              longer than the provided context, or a
+  //                              sampling option out of range
+  //         kFailedPrecondition  the plan ended with an error before
+  //         others               of any rank; the message names the device
+  absl::StatusOr<GenerateResult> Generate(
+      const GenerateRequest& request, const TextCallback& on_text,
+      const std::atomic<bool>* cancel = nullptr);
+
+  // One or more passes over `ids` at first_position, first_position + 1, ...
+  // of `session`, whose KV is cut to first_position before. `logits` receives
+  // [logits_rows, vocabulary] of the last `logits_rows` tokens.
+  // REQUIRES: logits_rows <= run.logits_rows_max, logits_rows <= ids.size(),
+  //           logits.size() == logits_rows * vocabulary.
+  // Errors: as Generate().
+  absl::Status RunTokens(std::span<const int32_t> ids, uint32_t first_position,
+                         uint32_t session, uint32_t logits_rows,
+                         std::span<float> logits);
+
+  // Of all ranks, by rank. A rank that does not answer within 2 s is left out.
+  std::vector<parallel::RankReport> Reports();
+
+  // All ranks give memory and links back; the stores stay.
+  void Unload();
+
+  // Tells the workers that this coordinator ends, and closes the listener.
+  void Shutdown();
+
+  // Copies; any thread.
+  parallel::Plan plan() const;  // REQUIRES: LoadModel() was OK
+  std::vector<DeviceState> devices() const;
+
+  const ModelFile& model() const;
+  const model::Tokenizer& tokenizer() const;
+  // KV positions that the plan in force provides.
+  uint32_t context_positions() const;
+  // Bytes of units sent to workers since Create().
+  uint64_t unit_bytes_sent() const;
+
+ private:
+  class Impl;
+  explicit Coordinator(std::unique_ptr<Impl> impl);
+
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace shoal::coordinator
+
+#endif  // SHOAL_COORDINATOR_COORDINATOR_H_

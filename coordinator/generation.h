@@ -1,0 +1,71 @@
+// What a caller asks the coordinator to generate, and what comes back.
+
+#ifndef SHOAL_COORDINATOR_GENERATION_H_
+#define SHOAL_COORDINATOR_GENERATION_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace shoal::coordinator {
+
+// The values that turn a filter off are the defaults; `temperature` 0 takes
+// the most likely token each time.
+struct SamplingOptions {
+  float temperature = 0.8f;     // >= 0
+  uint32_t top_k = 0;           // 0: off
+  float top_p = 1.0f;           // (0, 1]; 1: off
+  float min_p = 0.0f;           // [0, 1); 0: off
+  float repeat_penalty = 1.0f;  // > 0; 1: off
+  uint32_t repeat_window = 64;  // tokens back that the penalty looks at
+  uint64_t seed = 0;
+};
+
+struct GenerateRequest {
+  // Text, or the token ids themselves.
+  std::variant<std::string, std::vector<int32_t>> prompt;
+  // For text: puts the beginning-of-sequence token where the model has one.
+  bool add_special = true;
+  // For text: control tokens written in it become ids.
+  bool parse_special = false;
+  SamplingOptions sampling;
+  uint32_t max_tokens = 128;  // 0: the prompt alone (for dump_prompt_logits)
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
+  bool dump_prompt_logits = false;
+};
+
+enum class FinishReason : uint8_t {
+  kEndOfText,   // the model ended it
+  kStopString,  // one of `stop` came up; it is not part of the text
+  kLength,      // max_tokens
+  kContext,     // the provided context is full
+  kCancelled,
+};
+absl::string_view ToString(FinishReason reason);
+
+struct GenerateResult {
+  std::string text;                // what was generated, without the prompt
+  std::vector<int32_t> token_ids;  // likewise
+  uint32_t prompt_tokens = 0;
+  uint32_t reused_tokens = 0;  // of the prompt, still in the KV cache
+  absl::Duration time_to_first_token;
+  std::vector<absl::Duration> token_times;  // of each token after the first
+  FinishReason finish_reason = FinishReason::kLength;
+  std::vector<float> prompt_logits;  // [vocabulary], of the last prompt token
+
+  // Mean over token_times; zero if there are none.
+  absl::Duration time_per_token() const;
+};
+
+// Called with whole characters as they are generated.
+using TextCallback = std::function<void(absl::string_view)>;
+
+}  // namespace shoal::coordinator
+
+#endif  // SHOAL_COORDINATOR_GENERATION_H_

@@ -1,0 +1,61 @@
+// Reads a model file and places its units on devices.
+
+#ifndef SHOAL_COORDINATOR_PLACEMENT_H_
+#define SHOAL_COORDINATOR_PLACEMENT_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/architecture.h"
+#include "model/gguf.h"
+#include "model/unit_table.h"
+#include "parallel/memory_need.h"
+#include "parallel/plan.h"
+#include "parallel/planner.h"
+#include "parallel/rank.h"
+
+namespace shoal::coordinator {
+
+// What the user asks of a plan; parallel::PlanRequest has the meanings.
+struct PlanOptions {
+  parallel::RunOptions run;
+  parallel::Payload payload = parallel::Payload::kF64;
+  parallel::Collective collective = parallel::Collective::kFusedStar;
+  uint32_t tensor_parallel = 0;  // 0: one stage of all devices
+  uint32_t pipeline_parallel = 0;
+  std::vector<double> shares;  // by rank; empty: by profile
+  uint32_t chunk_tokens = 0;   // 0: from the budgets
+};
+
+// What of a GGUF file the coordinator works with. No tensor data is held.
+// Threads: immutable.
+struct ModelFile {
+  std::string path;
+  model::GgufHeader header;
+  model::ModelSpec spec;
+  model::UnitTable table;
+  std::vector<base::UnitSpec> units;       // table.Specs()
+  parallel::ModelDescription description;  // what ranks are told
+
+  // Errors: of GgufHeader::ReadFile(), LoadModelSpec(), UnitTable::Create().
+  static absl::StatusOr<std::unique_ptr<ModelFile>> Read(
+      const std::string& path);
+};
+
+parallel::ModelDimensions DimensionsOf(const model::ModelSpec& spec,
+                                       const model::UnitTable& table,
+                                       const parallel::RunOptions& options);
+
+// Plans without a fleet, too: `shoal plan`.
+// Errors: as parallel::MakePlan(); kInvalidArgument also for a context that is
+//         0 or longer than the model was trained for (`run.context_positions`).
+absl::StatusOr<parallel::Plan> PlanModel(
+    const ModelFile& model, std::vector<parallel::DeviceProfile> devices,
+    const PlanOptions& options);
+
+}  // namespace shoal::coordinator
+
+#endif  // SHOAL_COORDINATOR_PLACEMENT_H_

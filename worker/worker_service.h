@@ -1,0 +1,73 @@
+// The process that dials a coordinator and is one rank of its plans.
+
+#ifndef SHOAL_WORKER_WORKER_SERVICE_H_
+#define SHOAL_WORKER_WORKER_SERVICE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "parallel/planner.h"
+#include "parallel/rank.h"
+#include "proto/fleet_protocol.h"
+
+namespace shoal::worker {
+
+struct WorkerServiceOptions {
+  std::string coordinator_address;  // HOST:PORT
+  std::string token;                // never logged
+  std::string program_version;
+  // Ranks are given by this number, then by the time of joining; --local
+  // numbers its workers, others leave it 0.
+  uint32_t order = 0;
+  // A worker of --local: ends when its coordinator does, and gives up when it
+  // could not join within dial_timeout.
+  bool single_session = false;
+  absl::Duration dial_timeout = absl::Seconds(10);
+  // Between two attempts to join; doubles from the first to the second.
+  absl::Duration backoff_min = absl::Milliseconds(200);
+  absl::Duration backoff_max = absl::Seconds(10);
+  uint32_t protocol_version = proto::kFleetProtocolVersion;  // for tests
+  // One line for people, as things happen ("joined ...", "lost ...").
+  std::function<void(absl::string_view)> on_event;
+};
+
+// Dials, joins, and obeys: one model after another, one coordinator after
+// another, with the same rank and its store.
+//
+// Threads: Run() blocks one thread and starts two while it is joined; Stop()
+//          may be called from any (not from a signal handler).
+// Failure: an error of the rank is reported to the coordinator and the worker
+//          stays a member. A lost coordinator is dialled again for ever.
+class WorkerService {
+ public:
+  // `rank` is borrowed and must outlive this.
+  WorkerService(WorkerServiceOptions options, parallel::Rank& rank,
+                parallel::DeviceProfile profile);
+  ~WorkerService();
+  WorkerService(const WorkerService&) = delete;
+  WorkerService& operator=(const WorkerService&) = delete;
+
+  // Returns OK after Stop(), or when the coordinator of a single session said
+  // that it ends.
+  // Errors: kPermissionDenied    wrong token
+  //         kFailedPrecondition  another protocol version; names both
+  //         kUnavailable         single_session: the coordinator was not
+  //                              reached, or vanished
+  absl::Status Run();
+
+  // Leaves the fleet; Run() returns soon.
+  void Stop();
+
+ private:
+  class Impl;
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace shoal::worker
+
+#endif  // SHOAL_WORKER_WORKER_SERVICE_H_
