@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "base/model_dimensions.h"
 #include "base/unit.h"
 #include "parallel/plan.h"
 
@@ -14,17 +15,7 @@ namespace shoal::parallel {
 
 struct RunOptions;
 
-// What of the model's shape memory depends on.
-struct ModelDimensions {
-  uint32_t hidden = 0;
-  uint32_t vocabulary = 0;
-  uint32_t layer_count = 0;
-  // Widest intermediate of any unit: floats per token that computing one unit
-  // needs (queries, keys, values and attention output; gate and up).
-  uint32_t unit_scratch_floats = 0;
-  bool f32_inputs = false;  // some weights multiply f32 activations
-  bool a8_inputs = true;    // some multiply a8
-};
+using ModelDimensions = base::ModelDimensions;
 
 struct MemoryNeed {
   uint64_t kv = 0;

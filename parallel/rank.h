@@ -53,7 +53,7 @@ struct RankSetup {
   uint64_t link_key = 0;      // data links of this epoch are opened with it
 };
 
-// Gets units from whoever has the model.
+// Gets units from whoever has the model. Threads: thread-safe.
 class UnitFetcher {
  public:
   struct Item {
@@ -116,7 +116,9 @@ class Rank {
   virtual ~Rank() = default;
 
   // Fetches what the store lacks, chooses residents, reserves all memory.
-  // Afterwards a previous plan is gone.
+  // Afterwards a previous plan is gone. `fetcher` is borrowed until Unload() or
+  // the next Load(): a damaged unit is fetched again while passes run, by
+  // another thread than the caller's.
   // Errors: kInvalidArgument     the plan or the model is not valid
   //         kResourceExhausted   the budget is too small: names the floor and
   //                              the shortfall; or the disk is full
