@@ -14,6 +14,11 @@ namespace shoal::kernels {
 
 inline constexpr uint32_t kA8BlockElements = 32;
 
+// A block whose largest magnitude is below this becomes zero: 127 divided by
+// it would leave the range of float. (A block with an infinity or a NaN gets a
+// NaN for its scale and zero quants, so that the fault shows in the result.)
+inline constexpr float kA8SmallestMax = 1e-30f;
+
 // A view of [tokens, cols] activations in one encoding, row-major. The unused
 // pointers are null.
 struct ActivationView {
@@ -42,6 +47,7 @@ class ActivationBuffer {
 
   ActivationView View() const;
   uint32_t tokens() const { return tokens_; }
+  uint32_t tokens_max() const { return tokens_max_; }
   uint32_t cols() const { return cols_; }
   Encoding encoding() const { return encoding_; }
 
@@ -65,10 +71,13 @@ class ActivationBuffer {
 
 // The wire form of one token's row: kF32 its values; kA8 the scales (f32),
 // then the quants; the sums are made again by the receiver. Little endian.
+// Several tokens follow one another.
 uint64_t WireBytes(Encoding encoding, uint32_t cols);
+// REQUIRES: to.size() == from.tokens * WireBytes(from.encoding, from.cols).
 void WriteWire(const ActivationView& from, std::span<std::byte> to);
-// Fills `to` (resized to `tokens`) from `from`.
-// Returns false if the size does not fit or a quant is -128.
+// Fills `to` (resized to `tokens`) from `from`. Returns false, and leaves `to`
+// with unspecified values, if the size or the number of tokens does not fit or
+// a quant is -128: encoders make [-127, 127], and kernels rely on it.
 bool ReadWire(std::span<const std::byte> from, uint32_t tokens,
               ActivationBuffer& to);
 

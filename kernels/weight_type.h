@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <string>
 
 #include "absl/strings/string_view.h"
 
@@ -35,6 +37,9 @@ struct WeightTypeInfo {
   Encoding encoding;  // what it multiplies unless told otherwise
 };
 
+// Every type of this build, in the order of their ids.
+std::span<const WeightType> SupportedWeightTypes();
+
 // REQUIRES: `type` is one of the enumerators.
 const WeightTypeInfo& InfoOf(WeightType type);
 
@@ -43,7 +48,7 @@ std::optional<WeightType> WeightTypeFromGgufId(uint32_t id);
 
 // The name that the format gives to an id, supported or not; "type 99" if it
 // has none. For messages.
-absl::string_view GgufTypeName(uint32_t id);
+std::string GgufTypeName(uint32_t id);
 
 // Bytes of `count` elements. REQUIRES: count is a whole number of blocks.
 uint64_t BytesOf(WeightType type, uint64_t count);

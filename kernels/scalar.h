@@ -1,0 +1,26 @@
+// The functions of the scalar table (kernel_table.h has their contracts).
+
+#ifndef SHOAL_KERNELS_SCALAR_H_
+#define SHOAL_KERNELS_SCALAR_H_
+
+#include <cstdint>
+
+#include "kernels/kernel_table.h"
+
+namespace shoal::kernels::scalar {
+
+void Product(const WeightMatrix& weights, uint32_t row_begin, uint32_t row_end,
+             const ActivationView& input, const ProductOutput& output);
+void EncodeA8(const float* from, uint32_t cols, int8_t* quants, float* scales,
+              int16_t* sums);
+void RmsNorm(const float* from, const float* weight, uint32_t count, float eps,
+             float* to);
+void SiluMul(float* gate, const float* up, uint32_t count);
+void Rope(RopePairing pairing, const float* cos_sin, uint32_t rotary_dim,
+          float* head);
+void Attention(const AttentionArgs& args, float* out);
+void F32ToF16(const float* from, uint32_t count, uint16_t* to);
+
+}  // namespace shoal::kernels::scalar
+
+#endif  // SHOAL_KERNELS_SCALAR_H_

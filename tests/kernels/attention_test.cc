@@ -1,0 +1,193 @@
+#include "kernels/attention.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+
+#include "kernels/kernel_table.h"
+#include "tests/kernels/kernel_testing.h"
+
+namespace shoal::kernels {
+namespace {
+
+using testing::AllTables;
+using testing::RandomFloats;
+
+// Keys and values of one head, both as numbers and in pages. Slots that no
+// test may read hold NaN.
+struct Cache {
+  Cache(KvType kv_type, uint32_t keys, uint32_t values, uint32_t count)
+      : type(kv_type), key_dim(keys), value_dim(values) {
+    std::mt19937 random(count + keys);
+    const uint32_t page_count = (count + 31) / 32;
+    storage.assign(page_count * KvPageBytes(type, keys, values),
+                   std::byte{0xff});
+    for (uint32_t page = 0; page < page_count; ++page) {
+      pages.push_back(&storage[page * KvPageBytes(type, keys, values)]);
+    }
+    for (uint32_t position = 0; position < count; ++position) {
+      key.push_back(RandomFloats(keys, random));
+      value.push_back(RandomFloats(values, random));
+      std::byte* page =
+          &storage[position / 32 * KvPageBytes(type, keys, values)];
+      const uint64_t slot = position % 32;
+      Put(key.back(), page, slot * keys);
+      Put(value.back(), page, uint64_t{32} * keys + slot * values);
+    }
+    query = RandomFloats(keys, random);
+  }
+
+  void Put(std::vector<float>& row, std::byte* page, uint64_t element) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      const uint16_t half = HalfFromFloat(row[i]);
+      if (type == KvType::kF16) {
+        row[i] = FloatFromHalf(half);
+        std::memcpy(page + 2 * (element + i), &half, 2);
+      } else {
+        std::memcpy(page + 4 * (element + i), &row[i], 4);
+      }
+    }
+  }
+
+  AttentionArgs Args(uint32_t begin, uint32_t end) const {
+    AttentionArgs args;
+    args.kv_type = type;
+    args.key_dim = key_dim;
+    args.value_dim = value_dim;
+    args.query = query.data();
+    args.scale = 1.0f / std::sqrt(static_cast<float>(key_dim));
+    args.pages = pages.data();
+    args.begin = begin;
+    args.end = end;
+    return args;
+  }
+
+  // Two passes in double.
+  std::vector<double> Reference(uint32_t begin, uint32_t end) const {
+    std::vector<double> weights;
+    double max = -INFINITY, sum = 0;
+    for (uint32_t p = begin; p < end; ++p) {
+      double dot = 0;
+      for (uint32_t i = 0; i < key_dim; ++i) {
+        dot += double{query[i]} * key[p][i];
+      }
+      weights.push_back(dot * (1.0f / std::sqrt(static_cast<float>(key_dim))));
+      max = std::max(max, weights.back());
+    }
+    std::vector<double> out(value_dim);
+    for (uint32_t p = begin; p < end; ++p) {
+      const double weight = std::exp(weights[p - begin] - max);
+      sum += weight;
+      for (uint32_t i = 0; i < value_dim; ++i) out[i] += weight * value[p][i];
+    }
+    for (double& element : out) element /= sum;
+    return out;
+  }
+
+  KvType type;
+  uint32_t key_dim, value_dim;
+  std::vector<std::byte> storage;
+  std::vector<const std::byte*> pages;
+  std::vector<std::vector<float>> key, value;
+  std::vector<float> query;
+};
+
+TEST(AttentionTest, EqualsTwoPassesInDouble) {
+  for (const KernelTable* table : AllTables()) {
+    for (const KvType type : {KvType::kF32, KvType::kF16}) {
+      for (const auto& [keys, values] :
+           {std::pair{64u, 64u}, {128u, 128u}, {24u, 20u}, {5u, 3u}}) {
+        const Cache cache(type, keys, values, 200);
+        for (const auto& [begin, end] : {std::pair{0u, 1u},
+                                         {0u, 32u},
+                                         {0u, 33u},
+                                         {0u, 200u},
+                                         {31u, 32u},
+                                         {40u, 50u},
+                                         {70u, 200u}}) {
+          std::vector<float> got(values, NAN);
+          table->attention(cache.Args(begin, end), got.data());
+          const std::vector<double> wanted = cache.Reference(begin, end);
+          for (uint32_t i = 0; i < values; ++i) {
+            // A score has magnitude below 16 and key_dim / 8 + 4 roundings at
+            // most, which are relative errors of its weight; 200 weighted
+            // values of magnitude below 5 are then summed.
+            const double tolerance = (16 * (keys / 8.0 + 4) + 5 * 40) * 0x1p-24;
+            ASSERT_NEAR(got[i], wanted[i], tolerance)
+                << table->isa << " " << keys << " " << begin << "-" << end;
+          }
+        }
+      }
+    }
+  }
+}
+
+// A position's output depends on what it sees, not on the pages' addresses or
+// on what is stored after it: so a prompt may be cut anywhere.
+TEST(AttentionTest, BitsDoNotDependOnLaterPositionsOrAddresses) {
+  for (const KernelTable* table : AllTables()) {
+    for (const KvType type : {KvType::kF32, KvType::kF16}) {
+      Cache cache(type, 64, 64, 100);
+      for (const uint32_t end : {1u, 31u, 32u, 33u, 64u, 77u}) {
+        std::vector<float> full(64), cut(64);
+        table->attention(cache.Args(0, end), full.data());
+        // The same positions alone, at an odd address, NaN after them.
+        const uint64_t page_bytes = KvPageBytes(type, 64, 64);
+        std::vector<std::byte> moved(4 * page_bytes + 4, std::byte{0xff});
+        Cache other = cache;
+        for (uint32_t page = 0; page < 4; ++page) {
+          std::byte* to = &moved[4 + page * page_bytes];
+          other.pages[page] = to;
+          for (uint32_t p = page * 32; p < std::min(end, page * 32 + 32); ++p) {
+            other.Put(other.key[p], to, p % 32 * 64);
+            other.Put(other.value[p], to, 32 * 64 + p % 32 * 64);
+          }
+        }
+        table->attention(other.Args(0, end), cut.data());
+        EXPECT_EQ(std::memcmp(full.data(), cut.data(), 256), 0)
+            << table->isa << " " << end;
+      }
+    }
+  }
+}
+
+// Only the seen positions count within the first block of a window.
+TEST(AttentionTest, PositionsBeforeTheWindowAreNotRead) {
+  for (const KernelTable* table : AllTables()) {
+    Cache cache(KvType::kF32, 16, 16, 64);
+    std::vector<float> before(16), after(16);
+    table->attention(cache.Args(40, 64), before.data());
+    std::vector<float> nan(16, NAN);
+    std::byte* page = cache.storage.data() + KvPageBytes(KvType::kF32, 16, 16);
+    for (uint32_t slot = 0; slot < 8; ++slot) {
+      cache.Put(nan, page, slot * 16);
+      cache.Put(nan, page, 32 * 16 + slot * 16);
+    }
+    table->attention(cache.Args(40, 64), after.data());
+    EXPECT_EQ(before, after) << table->isa;
+  }
+}
+
+TEST(AttentionTest, LargeScoresDoNotOverflow) {
+  for (const KernelTable* table : AllTables()) {
+    Cache cache(KvType::kF32, 8, 8, 80);
+    for (float& element : cache.query) element *= 1e4f;
+    std::vector<float> got(8);
+    table->attention(cache.Args(0, 80), got.data());
+    const std::vector<double> wanted = cache.Reference(0, 80);
+    // One position has all the weight.
+    for (uint32_t i = 0; i < 8; ++i) EXPECT_NEAR(got[i], wanted[i], 1e-5);
+  }
+}
+
+TEST(AttentionTest, AnEmptyRangeIsABug) {
+  const Cache cache(KvType::kF32, 8, 8, 8);
+  std::vector<float> out(8);
+  for (const KernelTable* table : AllTables()) {
+    EXPECT_DEATH(table->attention(cache.Args(3, 3), out.data()), "3 to 3");
+  }
+}
+
+}  // namespace
+}  // namespace shoal::kernels
