@@ -1,0 +1,38 @@
+#include "transport/network.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace shoal::transport {
+namespace {
+
+absl::Status Bad(absl::string_view field, uint64_t value,
+                 absl::string_view allowed) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      "network options: ", field, " is ", value, ", allowed: ", allowed));
+}
+
+}  // namespace
+
+absl::Status CheckOptions(const NetworkOptions& options) {
+  if (options.rank >= kRankLimit)
+    return Bad("rank", options.rank, absl::StrCat("< ", kRankLimit));
+  for (const auto& [rank, name] : options.peers) {
+    if (rank >= kRankLimit || rank == options.rank) {
+      return Bad("a peer's rank", rank,
+                 absl::StrCat("< ", kRankLimit, " and not the own rank"));
+    }
+  }
+  if (options.payload_bytes_max > kPayloadBytesLimit) {
+    return Bad("payload_bytes_max", options.payload_bytes_max,
+               absl::StrCat("<= ", kPayloadBytesLimit));
+  }
+  constexpr uint32_t kHighWaterMarkLimit = 1000;
+  if (options.high_water_mark < 1 ||
+      options.high_water_mark > kHighWaterMarkLimit) {
+    return Bad("high_water_mark", options.high_water_mark,
+               absl::StrCat("1 to ", kHighWaterMarkLimit));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace shoal::transport
