@@ -248,6 +248,16 @@ TEST(BuildFileRuleTest, ASubfolderMayBeListedFromAbove) {
               IsEmpty());
 }
 
+TEST(BuildFileRuleTest, ALoopOverNamesWithoutTheirEndingNamesThem) {
+  const Tree tree =
+      TreeOf({{"tests/base/CMakeLists.txt",
+               "foreach(name a_test b_test)\n  f(${name}.cc)\nendforeach()"},
+              {"tests/base/a_test.cc", ""},
+              {"tests/base/c_test.cc", ""}});
+  EXPECT_THAT(CheckBuildFiles(tree),
+              ElementsAre(Is("unlisted", "tests/base/c_test.cc", 0)));
+}
+
 TEST(BuildFileRuleTest, SourcesAreNotListedByPattern) {
   EXPECT_THAT(CheckBuildFiles(TreeOf(
                   {{"base/CMakeLists.txt", "\nfile(GLOB SRCS *.cc)\n"}})),

@@ -92,8 +92,23 @@ std::string GuardOf(const SourceFile& file) {
   return guard + "_";
 }
 
+// True if `code` has `word` between blanks, quotes, slashes or parentheses.
+bool HasWord(const std::string& code, const std::string& word) {
+  size_t at = code.find(word);
+  for (; at != std::string::npos; at = code.find(word, at + 1)) {
+    const size_t end = at + word.size();
+    const bool left = at == 0 || std::string(" \t(\"/").find(code[at - 1]) !=
+                                     std::string::npos;
+    const bool right =
+        end == code.size() ||
+        std::string(" \t)\"").find(code[end]) != std::string::npos;
+    if (left && right) return true;
+  }
+  return false;
+}
+
 // True if a CMakeLists.txt in the file's directory or above names it, by its
-// path from there.
+// path from there; tests also without ".cc", which a loop may add.
 bool IsListed(const SourceFile& file, const Tree& tree) {
   for (const SourceFile& list : tree) {
     if (list.name() != "CMakeLists.txt") continue;
@@ -101,18 +116,10 @@ bool IsListed(const SourceFile& file, const Tree& tree) {
         list.directory().empty() ? "" : list.directory() + "/";
     if (file.path.compare(0, base.size(), base) != 0) continue;
     const std::string wanted = file.path.substr(base.size());
+    const std::string stem = wanted.substr(0, wanted.rfind('.'));
     for (const SourceLine& line : list.lines) {
-      size_t at = line.code.find(wanted);
-      for (; at != std::string::npos; at = line.code.find(wanted, at + 1)) {
-        const size_t end = at + wanted.size();
-        const bool left =
-            at == 0 ||
-            std::string(" \t(\"/").find(line.code[at - 1]) != std::string::npos;
-        const bool right =
-            end == line.code.size() ||
-            std::string(" \t)\"").find(line.code[end]) != std::string::npos;
-        if (left && right) return true;
-      }
+      if (HasWord(line.code, wanted)) return true;
+      if (file.folder() == "tests" && HasWord(line.code, stem)) return true;
     }
   }
   return false;
