@@ -26,7 +26,8 @@ struct BudgetRequest {
   uint64_t share_bytes = 0;         // units of this rank
   uint64_t largest_unit_bytes = 0;  // the smallest window
   // Beyond this a window hides no more reading; the rest goes to residents.
-  // 0: four of the largest units, at least 8 MiB.
+  // 0: four of the largest units, at least 8 MiB; beside residents no more
+  // than what does not fit in memory, at least two of the largest units.
   uint64_t window_bytes_wanted = 0;
 };
 

@@ -27,7 +27,7 @@ namespace shoal::memory {
 // compute side takes units from the front and gives them back in order.
 //
 // Memory:  one slab, and the slots of the units in it; none after Create().
-// Threads: Take(), Pop(), Release() and Restart() belong to one thread. Owns
+// Threads: all calls but stall_time() belong to one thread. Owns
 //          `reads_in_flight` reader threads, which the destructor joins.
 // Failure: a failed read fails one Take(); the next reads again.
 class StreamWindow {
@@ -92,6 +92,7 @@ class StreamWindow {
   // A run of units for one request.
   struct Batch {
     uint64_t first_slot = 0;
+    uint32_t first_entry = 0;  // index into entries_; the rest follow it
     uint32_t count = 0;
     uint64_t ring_offset = 0;
   };
@@ -108,7 +109,7 @@ class StreamWindow {
   const std::byte* Pin() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool PinsLeaveNoRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SkipLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void PopDone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AdvanceDone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CheckNext(uint32_t index) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   const CacheEntry& EntryAt(uint32_t stream_position) const;
   Slot& SlotAt(uint64_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -11,10 +11,12 @@
 #include <span>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/byte_size.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "memory/block_file.h"
 
 namespace shoal::memory {
@@ -40,7 +42,8 @@ class UnitLoader {
     uint64_t read_bytes_max = 4 * base::kMiB;  // of one request
     bool verify_checksums = true;
     base::Clock* clock = nullptr;  // not null
-    // Fetches a damaged unit anew and writes it to the file. May be null.
+    // Fetches a damaged unit anew and writes it to the file; called by one
+    // thread at a time. May be null.
     std::function<absl::Status(uint32_t unit_index)> repair;
   };
 
@@ -68,12 +71,15 @@ class UnitLoader {
  private:
   absl::Status Read(uint64_t offset, std::span<std::byte> to);
   absl::Status CheckOrRepair(uint32_t index, std::byte* data);
+  absl::Status Repair(const CacheEntry& entry, std::span<std::byte> place)
+      ABSL_LOCKS_EXCLUDED(repair_mutex_);
   bool ChecksumMatches(const CacheEntry& entry, const std::byte* data);
 
   const Options options_;
   BlockFile& file_;
   const std::span<const CacheEntry> entries_;
   const std::unique_ptr<std::atomic<bool>[]> verified_;  // [entry count]
+  base::Mutex repair_mutex_;  // held during a call of `repair`
   std::atomic<uint64_t> bytes_read_ = 0;
   std::atomic<uint64_t> read_count_ = 0;
   std::atomic<int64_t> checksum_nanoseconds_ = 0;

@@ -50,8 +50,8 @@ class WeightCache {
     bool verify_checksums = true;  // when a unit is read for the first time
     base::Clock* clock = nullptr;  // borrowed; null: the system's
     // Fetches a damaged unit anew and writes it to the store; called from
-    // Create() and from reader threads, one call for a unit at a time but
-    // several units at once. Null: damage is an error.
+    // Create() and from reader threads, by one at a time. The destructor waits
+    // for it. Null: damage is an error.
     std::function<absl::Status(uint32_t unit_index)> repair;
   };
 
@@ -121,7 +121,7 @@ class WeightCache {
       resident_data_;  // [entry_count]; null: streamed
   uint64_t streamed_bytes_ = 0;
   uint64_t load_bytes_ = 0;
-  uint64_t load_read_count_ = 0;
+  uint64_t load_read_count_ = 0;          // requests of load_bytes_
   std::unique_ptr<StreamWindow> window_;  // null: everything is resident
 };
 

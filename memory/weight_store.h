@@ -134,11 +134,13 @@ class WeightStore {
   absl::Status MakeRoom(uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ForgetLocked(uint32_t unit_index)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status WriteModelText() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status WriteModelInfo() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Explain(const absl::Status& status, uint32_t unit_index) const;
+  absl::Status TakeUnits(StoreManifest& other, const std::string& path,
+                         TakeUnit take) ABSL_LOCKS_EXCLUDED(mutex_);
   uint64_t PlaceBytes(uint32_t unit_index) const;
-  std::string DescribeUnit(uint32_t unit_index) const;
 
-  const Options options_;  // file_system, clock and lock are set
+  const Options options_;  // all set; the model is marked open in the lock
   const StoreKey key_;
   const std::string model_directory_;
   const std::string units_path_;
