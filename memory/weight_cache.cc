@@ -112,6 +112,13 @@ absl::StatusOr<uint32_t> WeightCache::Acquire(uint32_t first,
     if (data[count] == nullptr) break;
     ++count;
   }
+  uint64_t streamed = 0;
+  for (uint32_t i = first; i < first + count; ++i) {
+    if (resident_data_[i] == nullptr) {
+      streamed += base::AlignUp(entries_[i].bytes, kStoreAlignment);
+    }
+  }
+  consumed_bytes_ += streamed;
   return count;
 }
 
@@ -138,6 +145,7 @@ CacheCounters WeightCache::counters() const {
   counters.load_bytes = load_bytes_;
   counters.bytes_read = loader_.bytes_read() - load_bytes_;
   counters.read_count = loader_.read_count() - load_read_count_;
+  counters.consumed_bytes = consumed_bytes_;
   counters.checksum = loader_.checksum_time();
   if (window_ != nullptr) counters.stall = window_->stall_time();
   return counters;

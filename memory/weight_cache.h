@@ -3,6 +3,7 @@
 #ifndef SHOAL_MEMORY_WEIGHT_CACHE_H_
 #define SHOAL_MEMORY_WEIGHT_CACHE_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -27,6 +28,8 @@ struct CacheCounters {
   uint64_t load_bytes = 0;  // read by Create(), the residents
   uint64_t bytes_read = 0;  // streamed, padding included
   uint64_t read_count = 0;  // requests that streamed them
+  // Of bytes_read, what Acquire() has handed out: without what is read ahead.
+  uint64_t consumed_bytes = 0;
   absl::Duration stall;     // Acquire() waited for a unit
   absl::Duration checksum;  // of all threads
 };
@@ -121,7 +124,8 @@ class WeightCache {
       resident_data_;  // [entry_count]; null: streamed
   uint64_t streamed_bytes_ = 0;
   uint64_t load_bytes_ = 0;
-  uint64_t load_read_count_ = 0;          // requests of load_bytes_
+  uint64_t load_read_count_ = 0;  // requests of load_bytes_
+  std::atomic<uint64_t> consumed_bytes_ = 0;
   std::unique_ptr<StreamWindow> window_;  // null: everything is resident
 };
 

@@ -12,6 +12,22 @@ using transport::Channel;
 using transport::Frame;
 using transport::FrameHeader;
 
+namespace {
+
+// The channel fills in epoch, rank and sequence.
+FrameHeader HeaderOf(const BlockKey& key, uint32_t begin, uint32_t count) {
+  FrameHeader header;
+  header.type = key.type;
+  header.pass = key.pass;
+  header.layer = key.layer;
+  header.phase = key.phase;
+  header.tokens = count;
+  header.offset = begin;
+  return header;
+}
+
+}  // namespace
+
 uint32_t PieceTokens(uint64_t bytes_per_token) {
   return static_cast<uint32_t>(
       std::max<uint64_t>(1, kPieceBytes / bytes_per_token));
@@ -32,15 +48,7 @@ absl::Status SendBlock(std::span<Channel* const> channels, const BlockKey& key,
     const uint64_t bytes = count * bytes_per_token;
     if (scratch.size() < bytes) scratch.resize(bytes);
     write(begin, count, std::span(scratch).first(bytes));
-    FrameHeader header;
-    header.epoch = key.epoch;
-    header.pass = key.pass;
-    header.layer = key.layer;
-    header.phase = key.phase;
-    header.type = key.type;
-    header.rank = key.own_rank;
-    header.tokens = count;
-    header.piece = begin;
+    const FrameHeader header = HeaderOf(key, begin, count);
     const absl::Time deadline = absl::Now() + timeout;
     for (Channel* channel : channels) {
       SHOAL_RETURN_IF_ERROR(channel->Send(
@@ -55,18 +63,18 @@ absl::StatusOr<std::span<const std::byte>> ReceivePiece(
     uint64_t bytes_per_token, absl::Duration timeout) {
   SHOAL_ASSIGN_OR_RETURN(const Frame frame,
                          channel.Receive(absl::Now() + timeout));
-  const FrameHeader& got = frame.header;
-  if (got.type != key.type || got.pass != key.pass || got.layer != key.layer ||
-      got.phase != key.phase || got.piece != begin || got.tokens != count ||
-      frame.payload.size() != count * bytes_per_token) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        channel.peer_name(), " is out of step: it sent frame type ",
-        static_cast<int>(got.type), " of pass ", got.pass, " layer ", got.layer,
-        " phase ", got.phase, " tokens ", got.piece, "+", got.tokens, " (",
-        frame.payload.size(), " bytes); expected type ",
-        static_cast<int>(key.type), " of pass ", key.pass, " layer ", key.layer,
-        " phase ", key.phase, " tokens ", begin, "+", count, " (",
-        count * bytes_per_token, " bytes)"));
+  absl::Status expected =
+      transport::ExpectFrame(frame.header, HeaderOf(key, begin, count));
+  if (expected.ok() && frame.payload.size() != count * bytes_per_token) {
+    expected = absl::InvalidArgumentError(absl::StrCat(
+        transport::ToString(frame.header), " came with ", frame.payload.size(),
+        " bytes instead of ", count * bytes_per_token));
+  }
+  if (!expected.ok()) {
+    return absl::Status(
+        expected.code(),
+        absl::StrCat("rank ", channel.peer_rank(), " (", channel.peer_name(),
+                     "): ", expected.message()));
   }
   return frame.payload;
 }

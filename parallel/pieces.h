@@ -24,12 +24,10 @@ inline constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
 
 // Which block of a pass: both sides name it and check that they agree.
 struct BlockKey {
-  uint64_t epoch = 0;
   uint64_t pass = 0;
   uint32_t layer = 0;
   uint32_t phase = 0;
   transport::FrameType type = transport::FrameType::kInput;
-  uint32_t own_rank = 0;
 };
 
 // Tokens of one piece. REQUIRES: bytes_per_token > 0. At least 1.

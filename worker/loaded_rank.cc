@@ -1,0 +1,243 @@
+#include "worker/loaded_rank.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "memory/resident_set.h"
+#include "model/dimensions.h"
+#include "model/gguf.h"
+#include "parallel/memory_need.h"
+#include "parallel/pieces.h"
+#include "parallel/reduce.h"
+#include "worker/unit_install.h"
+
+namespace shoal::worker {
+namespace {
+
+using base::AlignUp;
+using memory::kStoreAlignment;
+
+memory::WeightsMode ToMemory(parallel::WeightsMode mode) {
+  switch (mode) {
+    case parallel::WeightsMode::kAuto:
+      return memory::WeightsMode::kAuto;
+    case parallel::WeightsMode::kResident:
+      return memory::WeightsMode::kResident;
+    case parallel::WeightsMode::kStream:
+      return memory::WeightsMode::kStream;
+  }
+  return memory::WeightsMode::kAuto;
+}
+
+kernels::KvType ToKernels(parallel::KvFormat format) {
+  return format == parallel::KvFormat::kF32 ? kernels::KvType::kF32
+                                            : kernels::KvType::kF16;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LoadedRank>> LoadedRank::Load(
+    const parallel::RankSetup& setup, const RankResources& resources,
+    parallel::UnitFetcher& fetcher,
+    absl::FunctionRef<void(const parallel::LoadProgress&)> progress) {
+  std::unique_ptr<LoadedRank> rank(new LoadedRank);
+  rank->setup_ = setup;
+  rank->kernels_ = resources.kernels;
+  SHOAL_RETURN_IF_ERROR(rank->ReadModel());
+  SHOAL_RETURN_IF_ERROR(rank->OpenStore(resources));
+  SHOAL_RETURN_IF_ERROR(rank->Install(fetcher, progress));
+  SHOAL_RETURN_IF_ERROR(rank->ReserveMemory(resources));
+  return rank;
+}
+
+absl::Status LoadedRank::ReadModel() {
+  const parallel::ModelDescription& model = setup_.model;
+  const auto bytes = std::as_bytes(std::span(model.header));
+  SHOAL_ASSIGN_OR_RETURN(
+      model::GgufHeader header,
+      model::GgufHeader::Parse(bytes, model.file_size, model.name));
+  SHOAL_ASSIGN_OR_RETURN(spec_, model::LoadModelSpec(header));
+  SHOAL_ASSIGN_OR_RETURN(units_, model::UnitTable::Create(spec_, header));
+  setup_.model.header.clear();
+  setup_.model.header.shrink_to_fit();
+  const std::vector<base::UnitSpec> specs = units_->Specs();
+  SHOAL_RETURN_IF_ERROR(parallel::ValidatePlan(setup_.plan, specs));
+  if (setup_.rank >= setup_.plan.rank_count()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("rank ", setup_.rank, " of a plan for ",
+                     setup_.plan.rank_count(), " ranks"));
+  }
+  own_units_ = setup_.plan.UnitsOf(setup_.rank);
+  stages_ = WorkOf(setup_.plan, setup_.rank, spec_, *units_,
+                   setup_.options.f32_activations);
+  return absl::OkStatus();
+}
+
+absl::Status LoadedRank::OpenStore(const RankResources& resources) {
+  memory::WeightStore::Options options;
+  options.directory = resources.store_directory;
+  options.disk_cap_bytes = resources.disk_cap_bytes;
+  options.file_system = resources.file_system;
+  options.clock = resources.clock;
+  memory::StoreKey key;
+  key.model_id = setup_.model.id;
+  key.model_name = setup_.model.name;
+  key.layout_id = static_cast<uint32_t>(kernels_->layout);
+  key.units = units_->Specs();
+  SHOAL_ASSIGN_OR_RETURN(
+      store_, memory::WeightStore::Open(std::move(options), std::move(key)));
+  return absl::OkStatus();
+}
+
+absl::Status LoadedRank::Install(
+    parallel::UnitFetcher& fetcher,
+    absl::FunctionRef<void(const parallel::LoadProgress&)> progress) {
+  std::vector<uint32_t> wanted = HubUnits::IndicesIn(*units_);
+  wanted.insert(wanted.end(), own_units_.begin(), own_units_.end());
+  std::sort(wanted.begin(), wanted.end());
+  SHOAL_ASSIGN_OR_RETURN(facts_.fetched_bytes,
+                         InstallUnits(*units_, wanted, kernels_->layout,
+                                      *store_, fetcher, progress));
+  SHOAL_ASSIGN_OR_RETURN(file_, store_->OpenUnits());
+  repair_ = [this, &fetcher](uint32_t index) -> absl::Status {
+    SHOAL_RETURN_IF_ERROR(store_->Forget(index));
+    return InstallUnits(*units_, std::span(&index, 1), kernels_->layout,
+                        *store_, fetcher, [](const auto&) {})
+        .status();
+  };
+  SHOAL_ASSIGN_OR_RETURN(hub_units_,
+                         HubUnits::Load(*units_, *store_, *file_, repair_));
+  const auto factors = hub_units_->RopeFactors();
+  for (model::LayerSpec& layer : spec_.layers) {
+    for (model::PhaseSpec& phase : layer.phases) {
+      if (!phase.attention) continue;
+      phase.attention->rope.frequency_factors.assign(factors.begin(),
+                                                     factors.end());
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LoadedRank::ReserveMemory(const RankResources& resources) {
+  const std::vector<base::UnitSpec> specs = units_->Specs();
+  const parallel::MemoryNeed need = parallel::NeedOf(
+      setup_.plan, setup_.rank, specs,
+      model::DimensionsOf(spec_, *units_, setup_.options.f32_activations),
+      setup_.options);
+  memory::BudgetRequest request;
+  request.mode = ToMemory(setup_.options.weights);
+  request.budget_bytes = setup_.budget_bytes;
+  request.fixed_bytes = resources.fixed_bytes + need.hub_units;
+  request.kv_bytes = need.kv;
+  request.activation_bytes = need.activations;
+  request.transport_bytes = need.transport;
+  request.share_bytes = need.share;
+  request.largest_unit_bytes = need.window_min;
+  SHOAL_ASSIGN_OR_RETURN(const memory::BudgetSplit split,
+                         memory::SplitBudget(request));
+  CreateKv(need.kv);
+  SHOAL_RETURN_IF_ERROR(CreateCache(split, resources));
+  SHOAL_ASSIGN_OR_RETURN(
+      accumulator_,
+      memory::Slab::Create(uint64_t{setup_.plan.chunk_tokens} * spec_.hidden *
+                           parallel::BytesOf(setup_.plan.payload)));
+  CreateBuffers(resources);
+  facts_.rank = setup_.rank;
+  facts_.name = setup_.plan.device_names[setup_.rank];
+  facts_.units = own_units_.size();
+  facts_.budget_bytes = setup_.budget_bytes;
+  facts_.share_bytes = need.share;
+  facts_.kv_bytes = need.kv;
+  facts_.isa = std::string(kernels_->isa);
+  facts_.io_engine = std::string(file_->engine());
+  facts_.threads = resources.team->member_count();
+  return absl::OkStatus();
+}
+
+void LoadedRank::CreateKv(uint64_t budget_bytes) {
+  std::vector<uint64_t> streams;
+  for (const uint32_t index : own_units_) {
+    const model::UnitLayout& unit = units_->unit(index);
+    model::UnitView& view = views_.emplace_back();
+    view.layout = &unit;
+    view.kv_stream = static_cast<uint32_t>(streams.size());
+    if (unit.spec.id.kind != base::UnitKind::kAttention) continue;
+    const model::AttentionSpec& attention =
+        *spec_.layers[unit.spec.id.layer].phases[unit.spec.id.phase].attention;
+    streams.insert(
+        streams.end(), unit.count,
+        kernels::KvPageBytes(ToKernels(setup_.options.kv), attention.key_dim,
+                             attention.value_dim));
+  }
+  memory::KvCache::Options options;
+  options.positions_per_page = kernels::kKvPagePositions;
+  options.budget_bytes = budget_bytes;
+  kv_ = std::make_unique<memory::KvCache>(options, std::move(streams));
+}
+
+absl::Status LoadedRank::CreateCache(const memory::BudgetSplit& split,
+                                     const RankResources& resources) {
+  std::vector<uint64_t> bytes;
+  for (const uint32_t index : own_units_) {
+    bytes.push_back(AlignUp(units_->unit(index).spec.bytes, kStoreAlignment));
+  }
+  const std::vector<bool> resident =
+      memory::ChooseResidents(bytes, split.resident_bytes);
+  std::vector<memory::CacheEntry> entries;
+  for (size_t i = 0; i < own_units_.size(); ++i) {
+    const uint32_t index = own_units_[i];
+    memory::CacheEntry& entry = entries.emplace_back();
+    entry.unit_index = index;
+    entry.offset = store_->OffsetOf(index);
+    entry.bytes = store_->BytesOf(index);
+    entry.crc32c = store_->Crc32cOf(index);
+    entry.resident = resident[i];
+  }
+  memory::WeightCache::Options options;
+  options.window_bytes = split.window_bytes;
+  options.clock = resources.clock;
+  options.repair = repair_;
+  SHOAL_ASSIGN_OR_RETURN(cache_,
+                         memory::WeightCache::Create(std::move(options), *file_,
+                                                     std::move(entries)));
+  facts_.resident_bytes = cache_->resident_bytes();
+  facts_.window_bytes = split.window_bytes;
+  return absl::OkStatus();
+}
+
+void LoadedRank::CreateBuffers(const RankResources& resources) {
+  const parallel::Plan& plan = setup_.plan;
+  const base::ModelDimensions dimensions =
+      model::DimensionsOf(spec_, *units_, setup_.options.f32_activations);
+  const uint32_t tokens = plan.chunk_tokens;
+  model::UnitCompute::Options options;
+  options.f32_activations = setup_.options.f32_activations;
+  options.kv_type = ToKernels(setup_.options.kv);
+  options.hidden = spec_.hidden;
+  options.unit_scratch_floats = dimensions.unit_scratch_floats;
+  options.tokens_max = tokens;
+  compute_ = std::make_unique<model::UnitCompute>(options, *kernels_,
+                                                  *resources.team, *kv_);
+  model::EncodingSet encodings;
+  encodings.a8 = dimensions.a8_inputs;
+  encodings.f32 = dimensions.f32_inputs;
+  input_ = std::make_unique<model::PhaseInput>(encodings, tokens, spec_.hidden);
+  const bool is_hub = std::any_of(
+      plan.stages.begin(), plan.stages.end(),
+      [this](const auto& stage) { return stage.hub == setup_.rank; });
+  const uint64_t row = spec_.hidden;
+  // Under the plain star every rank norms the residual that it is sent.
+  if (is_hub || plan.collective == parallel::Collective::kStar) {
+    residual_.resize(tokens * row);
+  }
+  const uint64_t input_row =
+      model::PhaseInput::WireBytes(encodings, 1, spec_.hidden);
+  const uint64_t widest =
+      std::max({row * parallel::BytesOf(plan.payload), row * sizeof(float),
+                input_row, uint64_t{spec_.vocabulary} * sizeof(float)});
+  payload_bytes_max_ = std::max(parallel::kPieceBytes, widest);
+}
+
+}  // namespace shoal::worker

@@ -1,0 +1,97 @@
+// Walks one rank through a pass: stages, layers, phases, exchanges.
+
+#ifndef SHOAL_WORKER_PASS_RUNNER_H_
+#define SHOAL_WORKER_PASS_RUNNER_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "model/unit_compute.h"
+#include "parallel/pass.h"
+#include "parallel/pieces.h"
+#include "transport/channel_group.h"
+#include "worker/loaded_rank.h"
+#include "worker/pass_times.h"
+#include "worker/phase_work.h"
+
+namespace shoal::worker {
+
+// Threads: thread-compatible.
+// Failure: after an error the rank is out of step with the others: end the
+//          plan.
+class PassRunner {
+ public:
+  // Borrows both. `channels` may be null where there are no other ranks.
+  PassRunner(LoadedRank& rank, transport::ChannelGroup* channels);
+
+  // Rank 0 gives the embedded tokens [tokens, hidden] and receives
+  // [logits rows, vocabulary]; other ranks give empty spans.
+  // REQUIRES: the pass is within the plan's limits.
+  // Errors: kResourceExhausted  no room for the KV
+  //         others              of the disk, and of peers, which are named
+  absl::Status Run(const parallel::Pass& pass, std::span<const float> embedded,
+                   std::span<float> logits);
+
+  // Of the last pass.
+  const PassTimes& times() const { return times_; }
+
+ private:
+  using UnitBatch = absl::FunctionRef<void(std::span<const model::UnitView>)>;
+
+  absl::Status BeginPass(const parallel::Pass& pass);
+  absl::Status RunStage(size_t stage_idx, std::span<const float> embedded);
+  absl::Status RunHead(std::span<const float> embedded,
+                       std::span<float> logits);
+  // The residual as the stage's hub needs it: from rank 0, or from the hub of
+  // the stage before; `rows` of it.
+  absl::Status ReceiveResidual(size_t stage_idx, uint32_t rows,
+                               std::span<const float> embedded);
+  absl::Status SendResidual(size_t stage_idx, uint32_t next_hub);
+
+  // The input of a phase at every rank that has units in it.
+  absl::Status MakeInputAtHub(const PhaseWork& work, uint32_t tokens);
+  absl::Status ReceiveInput(const PhaseWork& work, uint32_t tokens);
+  void NormAndEncode(const PhaseWork& work, uint32_t begin, uint32_t count);
+
+  // Calls `compute` for the rank's units of a phase, as they come into memory.
+  absl::Status ForOwnUnits(const PhaseWork& work, UnitBatch compute);
+  absl::Status ComputeSum(const PhaseWork& work);
+  absl::Status SendPartial(const PhaseWork& work);
+  absl::Status ReduceAtHub(const PhaseWork& work);
+  absl::Status ComputeLogits(const PhaseWork& work, std::span<float> to,
+                             uint64_t stride, uint32_t first_row);
+  absl::Status GatherLogits(const PhaseWork& work, std::span<float> logits);
+
+  absl::StatusOr<std::span<const std::byte>> Receive(
+      uint32_t rank, const parallel::BlockKey& key, uint32_t begin,
+      uint32_t count, uint64_t bytes_per_token);
+  absl::Status Send(std::span<const uint32_t> ranks,
+                    const parallel::BlockKey& key, uint32_t tokens,
+                    uint64_t bytes_per_token, parallel::WritePiece write);
+  parallel::BlockKey KeyOf(const PhaseWork& work,
+                           transport::FrameType type) const;
+  std::span<float> ResidualRows(uint32_t begin, uint32_t count);
+  bool fused() const;
+
+  LoadedRank& rank_;
+  transport::ChannelGroup* const channels_;
+  const uint32_t own_rank_;
+  const uint32_t hidden_;
+  uint64_t pass_ = 0;
+  std::vector<model::TokenPlace> places_;
+  std::vector<uint32_t> logits_tokens_;  // which tokens want logits
+  std::vector<float> norm_scratch_;      // [hidden]
+  std::vector<float> logits_scratch_;
+  std::vector<const std::byte*> acquired_;
+  std::vector<transport::Channel*> targets_;
+  PassTimes times_;
+};
+
+}  // namespace shoal::worker
+
+#endif  // SHOAL_WORKER_PASS_RUNNER_H_

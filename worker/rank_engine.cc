@@ -1,0 +1,236 @@
+#include "worker/rank_engine.h"
+
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/check.h"
+#include "base/status_macros.h"
+#include "memory/process_memory.h"
+
+namespace shoal::worker {
+namespace {
+
+// Idle ranks wait for the next pass for as long as it takes; the control plane
+// notices a coordinator that is gone and aborts.
+constexpr absl::Duration kIdleSlice = absl::Seconds(1);
+constexpr absl::Duration kFarewellTimeout = absl::Milliseconds(200);
+
+transport::LinkKey KeyFrom(uint64_t key) {
+  transport::LinkKey bytes = {};
+  std::memcpy(bytes.data(), &key, sizeof(key));
+  return bytes;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RankEngine>> RankEngine::Create(
+    Options options) {
+  if (options.threads < 1 ||
+      options.threads > kernels::ThreadTeam::kMemberCountMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("threads is ", options.threads, "; allowed: 1 to ",
+                     kernels::ThreadTeam::kMemberCountMax));
+  }
+  std::unique_ptr<RankEngine> engine(new RankEngine(std::move(options)));
+  SHOAL_ASSIGN_OR_RETURN(engine->kernels_,
+                         kernels::SelectKernels(engine->options_.isa));
+  engine->team_ = kernels::ThreadTeam::Create(engine->options_.threads);
+  return engine;
+}
+
+absl::Status RankEngine::Load(
+    const parallel::RankSetup& setup, parallel::UnitFetcher& fetcher,
+    absl::FunctionRef<void(const parallel::LoadProgress&)> progress) {
+  Unload();
+  RankResources resources;
+  resources.store_directory = options_.store_directory;
+  resources.disk_cap_bytes = options_.disk_cap_bytes;
+  resources.fixed_bytes = options_.fixed_bytes;
+  resources.kernels = kernels_;
+  resources.team = team_.get();
+  resources.file_system = options_.file_system;
+  resources.clock = options_.clock;
+  SHOAL_ASSIGN_OR_RETURN(loaded_,
+                         LoadedRank::Load(setup, resources, fetcher, progress));
+  base::MutexLock lock(mutex_);
+  report_ = loaded_->facts();
+  aborted_ = absl::OkStatus();
+  consumed_bytes_ = 0;
+  decode_pass_count_ = 0;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::map<uint32_t, std::string>> RankEngine::Listen() {
+  SHOAL_CHECK(loaded_ != nullptr);
+  const parallel::RankSetup& setup = loaded_->setup();
+  transport::NetworkOptions options;
+  options.rank = setup.rank;
+  options.epoch = setup.plan.epoch;
+  options.link_key = KeyFrom(setup.link_key);
+  options.bind_address = options_.bind_address;
+  options.advertised_address = options_.advertised_address;
+  options.payload_bytes_max = loaded_->payload_bytes_max();
+  for (const uint32_t peer :
+       PeersOf(setup.plan, setup.rank, loaded_->spec(), loaded_->units())) {
+    options.peers[peer] = setup.plan.device_names[peer];
+  }
+  if (options.peers.empty()) return std::map<uint32_t, std::string>();
+  network_ = options_.make_network(options);
+  return network_->Listen();
+}
+
+absl::Status RankEngine::Connect(
+    const std::map<uint32_t, std::string>& endpoints, absl::Time deadline) {
+  SHOAL_CHECK(loaded_ != nullptr);
+  std::shared_ptr<transport::ChannelGroup> channels;
+  if (network_ != nullptr) {
+    SHOAL_ASSIGN_OR_RETURN(channels, network_->Connect(endpoints, deadline));
+  }
+  runner_ = std::make_unique<PassRunner>(*loaded_, channels.get());
+  base::MutexLock lock(mutex_);
+  channels_ = std::move(channels);
+  if (!aborted_.ok() && channels_ != nullptr) channels_->Abort(aborted_);
+  return aborted_;
+}
+
+std::shared_ptr<transport::ChannelGroup> RankEngine::Channels() const {
+  base::MutexLock lock(mutex_);
+  return channels_;
+}
+
+absl::Status RankEngine::RunPass(const parallel::Pass& pass,
+                                 std::span<const float> residual,
+                                 std::span<float> logits) {
+  SHOAL_CHECK(runner_ != nullptr && loaded_->setup().rank == 0);
+  {
+    base::MutexLock lock(mutex_);
+    SHOAL_RETURN_IF_ERROR(aborted_);
+  }
+  if (absl::Status opened = OpenPass(pass); !opened.ok()) return Fail(opened);
+  return RunLocally(pass, residual, logits);
+}
+
+absl::Status RankEngine::OpenPass(const parallel::Pass& pass) {
+  const auto channels = Channels();
+  if (channels == nullptr) return absl::OkStatus();
+  const std::vector<std::byte> bytes = parallel::EncodePass(pass);
+  transport::FrameHeader header;
+  header.type = transport::FrameType::kPass;
+  header.pass = pass.number;
+  header.tokens = pass.token_count();
+  const absl::Time deadline =
+      absl::Now() + loaded_->setup().options.data_timeout;
+  for (const uint32_t peer : channels->peers()) {
+    SHOAL_RETURN_IF_ERROR(channels->To(peer).Send(header, bytes, deadline));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RankEngine::Serve() {
+  SHOAL_CHECK(runner_ != nullptr && loaded_->setup().rank != 0);
+  const auto channels = Channels();
+  while (true) {
+    auto frame = channels->To(0).Receive(absl::Now() + kIdleSlice);
+    if (absl::IsDeadlineExceeded(frame.status())) continue;
+    if (!frame.ok()) return Fail(frame.status());
+    SHOAL_RETURN_IF_ERROR(ServePass(*frame));
+  }
+}
+
+absl::Status RankEngine::ServePass(const transport::Frame& frame) {
+  if (frame.header.type != transport::FrameType::kPass) {
+    return Fail(absl::InvalidArgumentError(absl::StrCat(
+        "rank 0 is out of step: ", transport::ToString(frame.header),
+        " came where a pass descriptor was expected")));
+  }
+  const parallel::RankSetup& setup = loaded_->setup();
+  auto pass = parallel::DecodePass(frame.payload, setup.plan.chunk_tokens,
+                                   setup.options.context_positions);
+  if (!pass.ok()) return Fail(pass.status());
+  return RunLocally(*pass, {}, {});
+}
+
+absl::Status RankEngine::RunLocally(const parallel::Pass& pass,
+                                    std::span<const float> residual,
+                                    std::span<float> logits) {
+  const auto channels = Channels();
+  const uint64_t sent = channels ? channels->bytes_sent() : 0;
+  const uint64_t received = channels ? channels->bytes_received() : 0;
+  const absl::Status status = runner_->Run(pass, residual, logits);
+  if (!status.ok()) return Fail(status);
+  CountPass(pass, sent, received);
+  return absl::OkStatus();
+}
+
+void RankEngine::CountPass(const parallel::Pass& pass, uint64_t sent_before,
+                           uint64_t received_before) {
+  const auto channels = Channels();
+  const memory::CacheCounters counters = loaded_->cache().counters();
+  base::MutexLock lock(mutex_);
+  report_.read_bytes = counters.bytes_read;
+  if (pass.token_count() != 1) return;
+  // The first decode pass only marks where counting begins.
+  if (decode_pass_count_++ > 0) {
+    ++report_.decode_passes;
+    report_.decode_read_bytes += counters.consumed_bytes - consumed_bytes_;
+    const PassTimes& times = runner_->times();
+    report_.compute += times.compute;
+    report_.stall += times.stall;
+    report_.wait += times.wait;
+    report_.exchange += times.exchange;
+    if (channels != nullptr) {
+      report_.sent_bytes += channels->bytes_sent() - sent_before;
+      report_.received_bytes += channels->bytes_received() - received_before;
+    }
+  }
+  consumed_bytes_ = counters.consumed_bytes;
+}
+
+absl::Status RankEngine::Fail(const absl::Status& status) {
+  absl::Status why = status;
+  {
+    base::MutexLock lock(mutex_);
+    // An abort is the reason; what it provoked is not.
+    if (!aborted_.ok()) why = aborted_;
+    if (aborted_.ok()) aborted_ = status;
+  }
+  const auto channels = Channels();
+  if (channels != nullptr) {
+    const absl::Time deadline = absl::Now() + kFarewellTimeout;
+    for (const uint32_t peer : channels->peers()) {
+      channels->To(peer).SendAbort(why, deadline).IgnoreError();
+    }
+    channels->Abort(why);
+  }
+  return why;
+}
+
+void RankEngine::Abort(absl::Status why) {
+  SHOAL_CHECK(!why.ok());
+  base::MutexLock lock(mutex_);
+  if (aborted_.ok()) aborted_ = why;
+  if (channels_ != nullptr) channels_->Abort(aborted_);
+}
+
+void RankEngine::Unload() {
+  runner_.reset();
+  {
+    base::MutexLock lock(mutex_);
+    channels_.reset();
+    aborted_ = absl::OkStatus();
+  }
+  network_.reset();
+  loaded_.reset();
+}
+
+parallel::RankReport RankEngine::Report() const {
+  base::MutexLock lock(mutex_);
+  parallel::RankReport report = report_;
+  const auto memory = memory::ReadProcessMemory();
+  if (memory.ok()) report.peak_rss_bytes = memory->peak_rss_bytes;
+  return report;
+}
+
+}  // namespace shoal::worker

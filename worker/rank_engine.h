@@ -1,0 +1,101 @@
+// One rank of a plan: the implementation of parallel::Rank.
+
+#ifndef SHOAL_WORKER_RANK_ENGINE_H_
+#define SHOAL_WORKER_RANK_ENGINE_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/mutex.h"
+#include "kernels/thread_team.h"
+#include "parallel/rank.h"
+#include "transport/channel_group.h"
+#include "transport/network.h"
+#include "worker/loaded_rank.h"
+#include "worker/pass_runner.h"
+
+namespace shoal::worker {
+
+// Loads its units, links with its peers, and computes passes. Used in the
+// coordinator's process for rank 0 and in worker processes for the others.
+//
+// Threads: as parallel::Rank. Failure: after an error of Serve() or RunPass()
+//          the plan is dead; the peers have been told why, as far as their
+//          links still work.
+class RankEngine final : public parallel::Rank {
+ public:
+  struct Options {
+    std::string store_directory;
+    uint64_t disk_cap_bytes = UINT64_MAX;
+    uint32_t threads = 1;      // >= 1
+    std::string isa = "auto";  // kernels::SelectKernels()
+    // What the process takes without a model; what its profile says.
+    uint64_t fixed_bytes = 0;
+    // Where the data links listen, and what peers dial (network.h).
+    std::string bind_address = "127.0.0.1";
+    std::string advertised_address;
+    // Makes the network of an epoch: ZeroMQ, or threads in tests.
+    std::function<std::unique_ptr<transport::Network>(
+        const transport::NetworkOptions&)>
+        make_network;
+    memory::FileSystem* file_system = nullptr;  // null: the system's
+    base::Clock* clock = nullptr;               // null: the system's
+  };
+
+  // Errors: kInvalidArgument  unknown isa, or no threads
+  static absl::StatusOr<std::unique_ptr<RankEngine>> Create(Options options);
+
+  absl::Status Load(
+      const parallel::RankSetup& setup, parallel::UnitFetcher& fetcher,
+      absl::FunctionRef<void(const parallel::LoadProgress&)> progress) override;
+  absl::StatusOr<std::map<uint32_t, std::string>> Listen() override;
+  absl::Status Connect(const std::map<uint32_t, std::string>& endpoints,
+                       absl::Time deadline) override;
+  absl::Status RunPass(const parallel::Pass& pass,
+                       std::span<const float> residual,
+                       std::span<float> logits) override;
+  absl::Status Serve() override;
+  void Abort(absl::Status why) override;
+  void Unload() override;
+  parallel::RankReport Report() const override ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  explicit RankEngine(Options options) : options_(std::move(options)) {}
+
+  absl::Status ServePass(const transport::Frame& frame);
+  absl::Status OpenPass(const parallel::Pass& pass);
+  absl::Status RunLocally(const parallel::Pass& pass,
+                          std::span<const float> residual,
+                          std::span<float> logits);
+  // Tells the peers why this rank gives up. Returns `status`.
+  absl::Status Fail(const absl::Status& status);
+  void CountPass(const parallel::Pass& pass, uint64_t sent_before,
+                 uint64_t received_before) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::shared_ptr<transport::ChannelGroup> Channels() const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const Options options_;
+  const kernels::KernelTable* kernels_ = nullptr;
+  std::unique_ptr<kernels::ThreadTeam> team_;
+  std::unique_ptr<LoadedRank> loaded_;
+  std::unique_ptr<transport::Network> network_;
+  std::unique_ptr<PassRunner> runner_;
+
+  mutable base::Mutex mutex_;
+  // Shared, because Abort() comes from any thread.
+  std::shared_ptr<transport::ChannelGroup> channels_ ABSL_GUARDED_BY(mutex_);
+  absl::Status aborted_ ABSL_GUARDED_BY(mutex_);
+  parallel::RankReport report_ ABSL_GUARDED_BY(mutex_);
+  uint64_t consumed_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t decode_pass_count_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace shoal::worker
+
+#endif  // SHOAL_WORKER_RANK_ENGINE_H_
