@@ -7,8 +7,8 @@
 #include <cstring>
 #include <limits>
 
-#include "base/check.h"
 #include "kernels/half.h"
+#include "kernels/isa.h"
 #include "kernels/scalar.h"
 
 namespace shoal::kernels::scalar {
@@ -37,7 +37,7 @@ float Score(const AttentionArgs& args, const std::byte* page, uint32_t slot) {
 }  // namespace
 
 void Attention(const AttentionArgs& args, float* out) {
-  SHOAL_CHECK(args.end > args.begin, args.begin, " to ", args.end);
+  CheckAttentionArguments(args);
   std::fill(out, out + args.value_dim, 0.0f);
   float max = -std::numeric_limits<float>::infinity();
   float sum = 0;

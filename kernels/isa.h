@@ -16,6 +16,12 @@ const KernelTable& ScalarKernels();
 // Implemented by one isa_*.cc, chosen by CMake.
 std::vector<const KernelTable*> VectorKernels();
 
+// The REQUIRES of KernelTable::product, as checks, for a table of `layout`.
+void CheckProductArguments(LayoutId layout, const WeightMatrix& weights,
+                           uint32_t row_begin, uint32_t row_end,
+                           const ActivationView& input);
+void CheckAttentionArguments(const AttentionArgs& args);
+
 }  // namespace shoal::kernels
 
 #endif  // SHOAL_KERNELS_ISA_H_

@@ -2,7 +2,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/check.h"
 #include "kernels/isa.h"
+#include "kernels/type_table.h"
 
 namespace shoal::kernels {
 namespace {
@@ -14,6 +16,28 @@ std::vector<const KernelTable*> AvailableKernels() {
 }
 
 }  // namespace
+
+void CheckProductArguments(LayoutId layout, const WeightMatrix& weights,
+                           uint32_t row_begin, uint32_t row_end,
+                           const ActivationView& input) {
+  const TypeEntry& entry = EntryOf(weights.type);
+  SHOAL_CHECK(weights.layout == layout, Name(weights.layout), " weights");
+  SHOAL_CHECK(weights.cols % entry.info.block_elements == 0, weights.cols,
+              " columns of ", entry.info.name);
+  SHOAL_CHECK(input.cols == weights.cols, input.cols, " and ", weights.cols);
+  SHOAL_CHECK(row_begin <= row_end && row_end <= weights.rows, row_begin,
+              " to ", row_end, " of ", weights.rows);
+  SHOAL_CHECK(row_begin % kTileRows == 0 &&
+                  (row_end % kTileRows == 0 || row_end == weights.rows),
+              row_begin, " to ", row_end, " of ", weights.rows);
+  SHOAL_CHECK(input.encoding == Encoding::kF32 || entry.decode != nullptr,
+              entry.info.name, " weights take f32 activations only");
+}
+
+void CheckAttentionArguments(const AttentionArgs& args) {
+  SHOAL_CHECK(args.end > args.begin, "positions ", args.begin, " to ",
+              args.end);
+}
 
 std::vector<absl::string_view> AvailableIsas() {
   std::vector<absl::string_view> names;

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "base/check.h"
+#include "kernels/isa.h"
 #include "kernels/scalar.h"
 #include "kernels/type_table.h"
 
@@ -89,11 +89,8 @@ void RowTimesF32(WeightType type, const std::byte* row,
 void Product(const WeightMatrix& weights, uint32_t row_begin, uint32_t row_end,
              const ActivationView& input, const ProductOutput& output) {
   const TypeEntry& entry = EntryOf(weights.type);
-  SHOAL_CHECK(weights.layout == LayoutId::kCanonical);
-  SHOAL_CHECK(input.cols == weights.cols, input.cols, " and ", weights.cols);
-  SHOAL_CHECK(row_begin <= row_end && row_end <= weights.rows);
-  SHOAL_CHECK(input.encoding == Encoding::kF32 || entry.decode != nullptr,
-              entry.info.name, " weights take f32 activations only");
+  CheckProductArguments(LayoutId::kCanonical, weights, row_begin, row_end,
+                        input);
   const uint64_t row_bytes = BytesOf(weights.type, weights.cols);
   for (uint32_t first = 0; first < input.tokens; first += kTokenGroup) {
     const ActivationView group =

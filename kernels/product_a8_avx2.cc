@@ -1,0 +1,326 @@
+// AVX2 products of quantised weights with a8 activations.
+//
+// A vector holds 4 quants (one word) of each of 8 rows, and meets 4 activations
+// of one token in every lane, so each lane sums its own row: exact integers
+// within a block of 32, then one float multiply-add per block, blocks in order.
+// A token's operations are the same in every template instance, so its bits do
+// not depend on how many tokens go together.
+//
+// _mm256_maddubs_epi16 multiplies unsigned by signed bytes and adds two
+// products into an i16 with saturation; each kernel says why it cannot
+// saturate. Activations are within [-127, 127] (kernels/activations.h).
+
+#include "kernels/avx2.h"
+#include "kernels/isa.h"
+#include "kernels/product_avx2.h"
+#include "kernels/tile.h"
+
+namespace shoal::kernels::avx2 {
+namespace {
+
+// The activations of a few tokens, from one block of 32 on.
+struct A8Tokens {
+  const int8_t* quants;
+  const float* scales;
+  const int16_t* sums;
+  uint64_t cols;
+  uint64_t blocks;
+
+  A8Tokens From(uint64_t block) const {
+    return {quants + block * kA8BlockElements, scales + block, sums + block,
+            cols, blocks};
+  }
+  const int8_t* QuantsOf(int token) const { return quants + token * cols; }
+  float ScaleOf(int token) const { return scales[token * blocks]; }
+  int SumOf(int token) const { return sums[token * blocks]; }
+};
+
+// One sum for each token and row.
+template <int T>
+using Accumulators = __m256[T][kHalves];
+
+// Adds the sums of a block, times weight scale and activation scale.
+template <int T>
+inline void AddScaled(const __m256i (&sums)[T][kHalves],
+                      const __m256 (&scales)[kHalves], const A8Tokens& input,
+                      Accumulators<T>& acc) {
+  for (int t = 0; t < T; ++t) {
+    const __m256 activation_scale = _mm256_set1_ps(input.ScaleOf(t));
+    for (int h = 0; h < kHalves; ++h) {
+      acc[t][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[t][h]),
+                                  _mm256_mul_ps(scales[h], activation_scale),
+                                  acc[t][h]);
+    }
+  }
+}
+
+// Quants 0-15 with an offset of 8, which is taken off by the block's sum:
+// sum((n - 8) a) = sum(n a) - 8 sum(a). Two products are at most 2 * 15 * 127 =
+// 3810 in magnitude, the 8 words of a block 30480 < 32768: a whole block is
+// summed in i16.
+struct Q4_0 {
+  static constexpr uint32_t kParts = 1;
+
+  template <int T>
+  static inline void Dot(const std::byte* block, const A8Tokens& input,
+                         Accumulators<T>& acc) {
+    __m256i sums[T][kHalves];
+    for (int t = 0; t < T; ++t) {
+      for (int h = 0; h < kHalves; ++h) sums[t][h] = _mm256_setzero_si256();
+    }
+    for (int w = 0; w < 4; ++w) {
+      __m256i low[kHalves], high[kHalves];
+      for (int h = 0; h < kHalves; ++h) {
+        const __m256i words = LoadWord(block + 32, w, h);
+        low[h] = And15(words);
+        high[h] = And15(_mm256_srli_epi16(words, 4));
+      }
+      for (int t = 0; t < T; ++t) {
+        const __m256i first = Broadcast4(input.QuantsOf(t) + 4 * w);
+        const __m256i second = Broadcast4(input.QuantsOf(t) + 16 + 4 * w);
+        for (int h = 0; h < kHalves; ++h) {
+          sums[t][h] =
+              _mm256_add_epi16(sums[t][h], _mm256_maddubs_epi16(low[h], first));
+          sums[t][h] = _mm256_add_epi16(sums[t][h],
+                                        _mm256_maddubs_epi16(high[h], second));
+        }
+      }
+    }
+    for (int t = 0; t < T; ++t) {
+      const __m256i offset = _mm256_set1_epi32(8 * input.SumOf(t));
+      for (int h = 0; h < kHalves; ++h) {
+        sums[t][h] = _mm256_sub_epi32(SumPairs(sums[t][h]), offset);
+      }
+    }
+    const __m256 scales[kHalves] = {LoadHalfs(block), LoadHalfs(block + 16)};
+    AddScaled<T>(sums, scales, input, acc);
+  }
+};
+
+// Signed quants: |w| * (a with the sign of w). |w| <= 128, so two products are
+// at most 2 * 128 * 127 = 32512 < 32768; more than one word would not fit.
+struct Q8_0 {
+  static constexpr uint32_t kParts = 1;
+
+  template <int T>
+  static inline void Dot(const std::byte* block, const A8Tokens& input,
+                         Accumulators<T>& acc) {
+    __m256i sums[T][kHalves];
+    for (int t = 0; t < T; ++t) {
+      for (int h = 0; h < kHalves; ++h) sums[t][h] = _mm256_setzero_si256();
+    }
+    for (int w = 0; w < 8; ++w) {
+      __m256i quants[kHalves], sizes[kHalves];
+      for (int h = 0; h < kHalves; ++h) {
+        quants[h] = LoadWord(block + 32, w, h);
+        sizes[h] = _mm256_abs_epi8(quants[h]);
+      }
+      for (int t = 0; t < T; ++t) {
+        const __m256i a = Broadcast4(input.QuantsOf(t) + 4 * w);
+        for (int h = 0; h < kHalves; ++h) {
+          const __m256i products =
+              _mm256_maddubs_epi16(sizes[h], _mm256_sign_epi8(a, quants[h]));
+          sums[t][h] = _mm256_add_epi32(sums[t][h], SumPairs(products));
+        }
+      }
+    }
+    const __m256 scales[kHalves] = {LoadHalfs(block), LoadHalfs(block + 16)};
+    AddScaled<T>(sums, scales, input, acc);
+  }
+};
+
+// Quants 0-15 with a minimum: scale * sum(n a) - min * sum(a). The i16 sums
+// fit as for Q4_0: 8 words of at most 3810.
+struct Q4_K {
+  static constexpr uint32_t kParts = 8;
+
+  template <int T>
+  static inline void Dot(const std::byte* block, const A8Tokens& input,
+                         Accumulators<T>& acc) {
+    Q4KScales scales[kHalves];
+    for (int h = 0; h < kHalves; ++h) ReadQ4KScales(block, h, scales[h]);
+    for (int part = 0; part < 8; ++part) {
+      const A8Tokens from = input.From(part);
+      __m256i sums[T][kHalves];
+      PartSums<T>(block + 256 + part / 2 * 8 * 64, part % 2 * 4, from, sums);
+      const __m256 part_scales[kHalves] = {scales[0].scales[part],
+                                           scales[1].scales[part]};
+      AddScaled<T>(sums, part_scales, from, acc);
+      for (int t = 0; t < T; ++t) {
+        const __m256 sum =
+            _mm256_set1_ps(static_cast<float>(from.SumOf(t)) * from.ScaleOf(t));
+        for (int h = 0; h < kHalves; ++h) {
+          acc[t][h] = _mm256_fnmadd_ps(scales[h].mins[part], sum, acc[t][h]);
+        }
+      }
+    }
+  }
+
+  // Integer sums of the part in the low (shift 0) or high (4) nibbles of 8
+  // words.
+  template <int T>
+  static inline void PartSums(const std::byte* words, int shift,
+                              const A8Tokens& input,
+                              __m256i (&sums)[T][kHalves]) {
+    const __m128i bits = _mm_cvtsi32_si128(shift);
+    for (int t = 0; t < T; ++t) {
+      for (int h = 0; h < kHalves; ++h) sums[t][h] = _mm256_setzero_si256();
+    }
+    for (int w = 0; w < 8; ++w) {
+      __m256i quants[kHalves];
+      for (int h = 0; h < kHalves; ++h) {
+        quants[h] = And15(_mm256_srl_epi16(LoadWord(words, w, h), bits));
+      }
+      for (int t = 0; t < T; ++t) {
+        const __m256i a = Broadcast4(input.QuantsOf(t) + 4 * w);
+        for (int h = 0; h < kHalves; ++h) {
+          sums[t][h] =
+              _mm256_add_epi16(sums[t][h], _mm256_maddubs_epi16(quants[h], a));
+        }
+      }
+    }
+    for (int t = 0; t < T; ++t) {
+      for (int h = 0; h < kHalves; ++h) sums[t][h] = SumPairs(sums[t][h]);
+    }
+  }
+};
+
+// Signed quants of magnitude <= 32 by |w| * (a with the sign of w): two
+// products are at most 2 * 32 * 127 = 8128, the 4 words under one scale 32512 <
+// 32768. With scales of magnitude <= 128 the 8 words of a part then stay below
+// 2^24, so that the conversion to float is exact.
+struct Q6_K {
+  static constexpr uint32_t kParts = 8;
+
+  template <int T>
+  static inline void Dot(const std::byte* block, const A8Tokens& input,
+                         Accumulators<T>& acc) {
+    const __m256 factors[kHalves] = {LoadHalfs(block + kQ6KFactors),
+                                     LoadHalfs(block + kQ6KFactors + 16)};
+    for (int part = 0; part < 8; ++part) {
+      const A8Tokens from = input.From(part);
+      __m256i sums[T][kHalves];
+      for (int t = 0; t < T; ++t) {
+        for (int h = 0; h < kHalves; ++h) sums[t][h] = _mm256_setzero_si256();
+      }
+      AddHalfPart<T>(block, part, 0, from, sums);
+      AddHalfPart<T>(block, part, 1, from, sums);
+      AddScaled<T>(sums, factors, from, acc);
+    }
+  }
+
+  // Adds the 16 products under one scale, times that scale.
+  template <int T>
+  static inline void AddHalfPart(const std::byte* block, int part, int index,
+                                 const A8Tokens& input,
+                                 __m256i (&sums)[T][kHalves]) {
+    __m256i products[T][kHalves];
+    for (int t = 0; t < T; ++t) {
+      for (int h = 0; h < kHalves; ++h) {
+        products[t][h] = _mm256_setzero_si256();
+      }
+    }
+    for (int w = 4 * index; w < 4 * index + 4; ++w) {
+      __m256i quants[kHalves], sizes[kHalves];
+      for (int h = 0; h < kHalves; ++h) {
+        quants[h] = Q6KQuants(block, part, w, h);
+        sizes[h] = _mm256_abs_epi8(quants[h]);
+      }
+      for (int t = 0; t < T; ++t) {
+        const __m256i a = Broadcast4(input.QuantsOf(t) + 4 * w);
+        for (int h = 0; h < kHalves; ++h) {
+          products[t][h] = _mm256_add_epi16(
+              products[t][h],
+              _mm256_maddubs_epi16(sizes[h], _mm256_sign_epi8(a, quants[h])));
+        }
+      }
+    }
+    for (int h = 0; h < kHalves; ++h) {
+      const __m256i scale = Q6KScale(block, 2 * part + index, h);
+      // The scale in both i16 of a lane.
+      const __m256i pair =
+          _mm256_or_si256(_mm256_slli_epi32(scale, 16),
+                          _mm256_and_si256(scale, _mm256_set1_epi32(0xffff)));
+      for (int t = 0; t < T; ++t) {
+        sums[t][h] = _mm256_add_epi32(sums[t][h],
+                                      _mm256_madd_epi16(products[t][h], pair));
+      }
+    }
+  }
+};
+
+// T tokens from `token` on against one tile.
+template <typename Type, int T>
+void DotTile(const Tile& tile, uint32_t block_bytes,
+             const ActivationView& input, uint32_t token,
+             const ProductOutput& output, std::byte* scratch) {
+  const uint64_t blocks = input.cols / kA8BlockElements;
+  const A8Tokens tokens = {input.quants + uint64_t{token} * input.cols,
+                           input.scales + token * blocks,
+                           input.sums + token * blocks, input.cols, blocks};
+  Accumulators<T> acc;
+  for (int t = 0; t < T; ++t) {
+    for (int h = 0; h < kHalves; ++h) acc[t][h] = _mm256_setzero_ps();
+  }
+  for (uint64_t block = 0; block < blocks / Type::kParts; ++block) {
+    const std::byte* data = BlockAt(tile, block, 1, block_bytes, scratch);
+    Type::template Dot<T>(data, tokens.From(block * Type::kParts), acc);
+  }
+  for (int t = 0; t < T; ++t) {
+    alignas(32) float results[kTileRows];
+    _mm256_store_ps(results, acc[t][0]);
+    _mm256_store_ps(results + 8, acc[t][1]);
+    WriteTile(tile, output, token + t, results);
+  }
+}
+
+template <typename Type>
+void Rows(const WeightMatrix& weights, uint32_t row_begin, uint32_t row_end,
+          const ActivationView& input, const ProductOutput& output) {
+  const TypeEntry& entry = EntryOf(weights.type);
+  const uint32_t block_bytes = entry.info.block_bytes;
+  alignas(64) std::byte scratch[kTileScratchBytes];
+  for (uint32_t row = row_begin; row < row_end; row += kTileRows) {
+    const Tile tile = TileAt(weights, entry, row, scratch);
+    uint32_t token = 0;
+    for (; token + 4 <= input.tokens; token += 4) {
+      DotTile<Type, 4>(tile, block_bytes, input, token, output, scratch);
+    }
+    switch (input.tokens - token) {
+      case 3:
+        DotTile<Type, 3>(tile, block_bytes, input, token, output, scratch);
+        break;
+      case 2:
+        DotTile<Type, 2>(tile, block_bytes, input, token, output, scratch);
+        break;
+      case 1:
+        DotTile<Type, 1>(tile, block_bytes, input, token, output, scratch);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+}  // namespace
+
+void ProductA8(const WeightMatrix& weights, uint32_t row_begin,
+               uint32_t row_end, const ActivationView& input,
+               const ProductOutput& output) {
+  switch (weights.type) {
+    case WeightType::kQ4_0:
+      return Rows<Q4_0>(weights, row_begin, row_end, input, output);
+    case WeightType::kQ8_0:
+      return Rows<Q8_0>(weights, row_begin, row_end, input, output);
+    case WeightType::kQ4_K:
+      return Rows<Q4_K>(weights, row_begin, row_end, input, output);
+    case WeightType::kQ6_K:
+      return Rows<Q6_K>(weights, row_begin, row_end, input, output);
+    case WeightType::kF32:
+    case WeightType::kF16:
+    case WeightType::kBF16:
+      return;  // excluded by CheckProductArguments()
+  }
+}
+
+}  // namespace shoal::kernels::avx2
