@@ -13,6 +13,7 @@
 
 namespace shoal::parallel {
 
+enum class KvFormat : uint8_t;
 struct RunOptions;
 
 using ModelDimensions = base::ModelDimensions;
@@ -32,6 +33,12 @@ struct MemoryNeed {
 // Tokens that one tile of a unit's computation takes; scratch is per tile.
 inline constexpr uint32_t kTileTokens = 64;
 
+uint64_t KvBytesPerElement(KvFormat format);
+
+// Positions that the KV pages of a session provide: whole pages.
+uint64_t KvPositions(const RunOptions& options);
+
+// REQUIRES: `plan` is valid for `units`; rank < plan.rank_count().
 MemoryNeed NeedOf(const Plan& plan, uint32_t rank,
                   std::span<const base::UnitSpec> units,
                   const ModelDimensions& dimensions, const RunOptions& options);

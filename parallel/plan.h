@@ -13,6 +13,9 @@
 
 namespace shoal::parallel {
 
+inline constexpr uint32_t kRankCountMax = 256;
+inline constexpr uint32_t kChunkTokensMax = 4096;
+
 // The form of partial sums between ranks.
 enum class Payload : uint8_t {
   kF64,  // any number of ranks and any placement gives the same bits
