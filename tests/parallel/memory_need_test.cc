@@ -1,0 +1,108 @@
+#include "parallel/memory_need.h"
+
+#include "base/byte_size.h"
+#include "gtest/gtest.h"
+#include "parallel/rank.h"
+#include "tests/parallel/fake_units.h"
+
+namespace shoal::parallel {
+namespace {
+
+ModelDimensions Dimensions() {
+  ModelDimensions dimensions;
+  dimensions.hidden = 64;
+  dimensions.vocabulary = 1000;
+  dimensions.layer_count = 1;
+  dimensions.unit_scratch_floats = 96;
+  dimensions.f32_inputs = false;
+  dimensions.a8_inputs = true;
+  return dimensions;
+}
+
+// One layer: hub, 2 attention, 2 ffn; hub, 2 head. Rank 1 has attention 1,
+// ffn 1 and head 1; the units take 10 pages each.
+class MemoryNeedTest : public ::testing::Test {
+ protected:
+  MemoryNeedTest() {
+    units_ = FakeUnits({.layers = 1,
+                        .kv_groups = 2,
+                        .ffn_units = 2,
+                        .head_units = 2,
+                        .unit_bytes = 40000,
+                        .unit_macs = 64 * 500});
+    plan_.device_names = {"a", "b"};
+    plan_.stages = {{0, 0, 1}, {0, 1, 2}};
+    plan_.ranges = {{0, 1, 2}, {1, 2, 3}, {0, 3, 4},
+                    {1, 4, 5}, {0, 6, 7}, {1, 7, 8}};
+  }
+
+  MemoryNeed Need(uint32_t rank) const {
+    return NeedOf(plan_, rank, units_, Dimensions(), options_);
+  }
+
+  std::vector<base::UnitSpec> units_;
+  Plan plan_;
+  RunOptions options_;
+};
+
+TEST_F(MemoryNeedTest, KvIsOfWholePagesAndOfTheRanksOwnUnits) {
+  options_.context_positions = 33;
+  EXPECT_EQ(Need(1).kv, 64u * 128 * 2);
+  options_.kv = KvFormat::kF32;
+  EXPECT_EQ(Need(1).kv, 64u * 128 * 4);
+}
+
+TEST_F(MemoryNeedTest, WeightsAreCountedInWholePages) {
+  EXPECT_EQ(Need(1).share, 3u * 40960);
+  EXPECT_EQ(Need(1).window_min, 2u * 40960 + 4096);
+  EXPECT_EQ(Need(1).hub_units, 2u * 4096);
+}
+
+TEST_F(MemoryNeedTest, ARankWithOneUnitNeedsAWindowOfOne) {
+  plan_.ranges[3].rank = plan_.ranges[5].rank = 0;
+  EXPECT_EQ(Need(1).window_min, 40960u + 4096);
+}
+
+TEST_F(MemoryNeedTest, ARankWithoutUnitsNeedsNoWindowAndNoActivations) {
+  for (UnitRange& range : plan_.ranges) range.rank = 0;
+  EXPECT_EQ(Need(1).window_min, 0u);
+  EXPECT_EQ(Need(1).activations, 0u);
+  EXPECT_EQ(Need(1).share, 0u);
+}
+
+TEST_F(MemoryNeedTest, ActivationsOfALeafAreWhatItComputesWith) {
+  plan_.chunk_tokens = 2;
+  // Input 64 + 2 * 6, sum 64 * 8, scratch 96 * 4 + 96 + 3 * 6, per token;
+  // logits of 500 rows.
+  EXPECT_EQ(Need(1).activations, 2u * (76 + 512 + 498) + 500 * 4);
+  plan_.payload = Payload::kF32;
+  EXPECT_EQ(Need(1).activations, 2u * (76 + 256 + 498) + 500 * 4);
+  options_.f32_activations = true;
+  EXPECT_EQ(Need(1).activations, 2u * (256 + 256 + 498) + 500 * 4);
+}
+
+TEST_F(MemoryNeedTest, ScratchIsOfOneTileWhateverTheChunk) {
+  plan_.chunk_tokens = 64;
+  const uint64_t tile = Need(1).activations;
+  plan_.chunk_tokens = 128;
+  EXPECT_EQ(Need(1).activations - tile, 64u * (76 + 512));
+}
+
+TEST_F(MemoryNeedTest, TheHubHoldsResidualAndLogitsToo) {
+  EXPECT_EQ(Need(0).activations - Need(1).activations, 3u * 64 * 4 + 1000 * 4);
+}
+
+TEST_F(MemoryNeedTest, TransportGrowsWithTheChunkUpToOnePiece) {
+  const uint64_t one = Need(1).transport;
+  EXPECT_EQ(one, 4u * (64 * 8 + 64));
+  plan_.chunk_tokens = 4096;
+  EXPECT_EQ(Need(1).transport, 4u * (base::kMiB + 64));
+}
+
+TEST_F(MemoryNeedTest, AHubHasALinkToEveryOtherRank) {
+  plan_.device_names = {"a", "b", "c", "d"};
+  EXPECT_EQ(Need(0).transport, 3 * Need(1).transport);
+}
+
+}  // namespace
+}  // namespace shoal::parallel
