@@ -32,6 +32,12 @@ absl::Status CheckOptions(const NetworkOptions& options) {
     return Bad("high_water_mark", options.high_water_mark,
                absl::StrCat("1 to ", kHighWaterMarkLimit));
   }
+  if (options.silence_max < absl::Seconds(2) ||
+      options.silence_max > absl::Hours(1)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "network options: silence_max is ",
+        absl::FormatDuration(options.silence_max), ", allowed: 2s to 1h"));
+  }
   return absl::OkStatus();
 }
 

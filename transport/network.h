@@ -35,6 +35,9 @@ struct NetworkOptions {
   // Frames that wait at each end of a link, per direction; >= 1. Buffers hold
   // at most 2 * high_water_mark * payload_bytes_max each way.
   uint32_t high_water_mark = 4;
+  // A host that answers nothing for this long is gone; >= 2 s, in whole
+  // seconds. In memory: not used.
+  absl::Duration silence_max = absl::Seconds(4);
 };
 
 // Two steps, because addresses travel over the control plane: every rank calls

@@ -1,0 +1,90 @@
+#include "transport/zmq_network.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/time/clock.h"
+#include "tests/transport/network_suite.h"
+#include "transport/zmq_context.h"
+
+namespace shoal::transport {
+namespace {
+
+using ::shoal::testing::OptionsForRank;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+
+class ZmqFactory final : public NetworkFactory {
+ public:
+  std::unique_ptr<Network> Make(const NetworkOptions& options) override {
+    return std::make_unique<ZmqNetwork>(*context_, options);
+  }
+  std::string DeadEndpoint() override {
+    // A port that was free a moment ago.
+    ZmqNetwork network(*context_, OptionsForRank(0, 2));
+    return network.Listen()->at(1);
+  }
+
+ private:
+  std::unique_ptr<ZmqContext> context_ = *ZmqContext::Create();
+};
+
+INSTANTIATE_TEST_SUITE_P(Zmq, NetworkTest, ::testing::Values([] {
+                           return std::unique_ptr<NetworkFactory>(
+                               new ZmqFactory);
+                         }));
+
+class ZmqNetworkTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<ZmqContext> context_ = *ZmqContext::Create();
+};
+
+TEST_F(ZmqNetworkTest, AdvertisesTheBoundPortAtTheAdvertisedAddress) {
+  NetworkOptions options = OptionsForRank(0, 2);
+  options.bind_address = "0.0.0.0";
+  options.advertised_address = "kitchen.example";
+  const auto endpoints = ZmqNetwork(*context_, options).Listen();
+  ASSERT_TRUE(endpoints.ok()) << endpoints.status();
+  EXPECT_THAT(endpoints->at(1), MatchesRegex("tcp://kitchen.example:[0-9]+"));
+}
+
+TEST_F(ZmqNetworkTest, WildcardNeedsAnAdvertisedAddress) {
+  for (const char* address : {"*", "0.0.0.0", "[::]", ""}) {
+    NetworkOptions options = OptionsForRank(0, 2);
+    options.bind_address = address;
+    const auto endpoints = ZmqNetwork(*context_, options).Listen();
+    EXPECT_EQ(endpoints.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(endpoints.status().message()),
+                HasSubstr("give advertised_address"));
+  }
+}
+
+TEST_F(ZmqNetworkTest, AddressThatIsNotOursIsNamed) {
+  NetworkOptions options = OptionsForRank(0, 2);
+  options.bind_address = "192.0.2.1";  // kept for documentation (RFC 5737)
+  const auto endpoints = ZmqNetwork(*context_, options).Listen();
+  EXPECT_EQ(endpoints.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(endpoints.status().message()),
+              HasSubstr("cannot listen at tcp://192.0.2.1:*"));
+}
+
+TEST_F(ZmqNetworkTest, MalformedEndpointsAreRefused) {
+  for (const char* endpoint :
+       {"", "127.0.0.1:5", "inproc://shoal", "ipc:///tmp/x", "tcp://",
+        "tcp://127.0.0.1", "tcp://127.0.0.1:port", "tcp://127.0.0.1:70000"}) {
+    ZmqNetwork network(*context_, OptionsForRank(1, 2));
+    ASSERT_TRUE(network.Listen().ok());
+    const auto group =
+        network.Connect({{0, endpoint}}, absl::Now() + absl::Seconds(20));
+    EXPECT_EQ(group.status().code(), absl::StatusCode::kInvalidArgument)
+        << endpoint << ": " << group.status();
+    EXPECT_THAT(std::string(group.status().message()),
+                HasSubstr("rank 0 (device-0)"));
+  }
+}
+
+}  // namespace
+}  // namespace shoal::transport
