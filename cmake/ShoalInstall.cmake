@@ -1,5 +1,5 @@
-# Installs the program, its documentation, the example clusters, the shell
-# completion and the service file: cmake --install BUILD --prefix PREFIX.
+# Installs the program, its documentation, example clusters and models, the
+# shell completion and the service file: cmake --install BUILD --prefix PREFIX.
 # Included after all targets are defined.
 
 include(GNUInstallDirs)
@@ -7,10 +7,19 @@ include(GNUInstallDirs)
 if(TARGET shoal)
   install(TARGETS shoal RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+
 install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/LICENSE
   DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs
   DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/cluster-configs
+                  ${PROJECT_SOURCE_DIR}/models
   DESTINATION ${CMAKE_INSTALL_DATADIR}/shoal FILES_MATCHING
-  PATTERN "*.textproto")
+  PATTERN "*.textproto" PATTERN "*.gguf" PATTERN "*.md")
+
+configure_file(${PROJECT_SOURCE_DIR}/packaging/shoal-worker.service.in
+  ${PROJECT_BINARY_DIR}/shoal-worker.service @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/shoal-worker.service
+  DESTINATION lib/systemd/system)
+install(FILES ${PROJECT_SOURCE_DIR}/packaging/shoal-worker.default
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/shoal)

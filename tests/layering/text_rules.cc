@@ -108,7 +108,8 @@ bool HasWord(const std::string& code, const std::string& word) {
 }
 
 // True if a CMakeLists.txt in the file's directory or above names it, by its
-// path from there; tests also without ".cc", which a loop may add.
+// path from there; tests also without the "_test.cc" or ".cc" that
+// a loop may add.
 bool IsListed(const SourceFile& file, const Tree& tree) {
   for (const SourceFile& list : tree) {
     if (list.name() != "CMakeLists.txt") continue;
@@ -117,9 +118,11 @@ bool IsListed(const SourceFile& file, const Tree& tree) {
     if (file.path.compare(0, base.size(), base) != 0) continue;
     const std::string wanted = file.path.substr(base.size());
     const std::string stem = wanted.substr(0, wanted.rfind('.'));
+    const std::string tested = stem.substr(0, stem.rfind("_test"));
     for (const SourceLine& line : list.lines) {
       if (HasWord(line.code, wanted)) return true;
-      if (file.folder() == "tests" && HasWord(line.code, stem)) return true;
+      if (file.folder() != "tests") continue;
+      if (HasWord(line.code, stem) || HasWord(line.code, tested)) return true;
     }
   }
   return false;
@@ -190,8 +193,10 @@ std::vector<Finding> CheckTodos(const Tree& tree) {
 }
 
 std::vector<Finding> CheckSleeps(const Tree& tree) {
+  // SleepFor() of a clock that the test holds is what tests should use.
   static const auto& sleeping = *new std::regex(
-      R"(\b(sleep_for|sleep_until|SleepFor|usleep|nanosleep|sleep)\s*\()");
+      R"(\b(sleep_for|sleep_until|usleep|nanosleep|absl::SleepFor)\s*\()"
+      R"(|\bReal\(\)\.SleepFor\b|(^|[^\w.>:])(::)?sleep\s*\()");
   std::vector<Finding> findings;
   for (const SourceFile& file : tree) {
     if (file.folder() != "tests") continue;
