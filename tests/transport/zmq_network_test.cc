@@ -2,10 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "tests/transport/network_suite.h"
 #include "transport/zmq_context.h"
@@ -23,13 +27,24 @@ class ZmqFactory final : public NetworkFactory {
     return std::make_unique<ZmqNetwork>(*context_, options);
   }
   std::string DeadEndpoint() override {
-    // A port that was free a moment ago.
-    ZmqNetwork network(*context_, OptionsForRank(0, 2));
-    return network.Listen()->at(1);
+    // Bound, so that nobody else gets the port, but not listening.
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    auto* const generic = reinterpret_cast<sockaddr*>(&address);
+    socklen_t size = sizeof(address);
+    dead_fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    EXPECT_EQ(bind(dead_fd_, generic, size), 0);
+    EXPECT_EQ(getsockname(dead_fd_, generic, &size), 0);
+    return absl::StrCat("tcp://127.0.0.1:", ntohs(address.sin_port));
+  }
+  ~ZmqFactory() override {
+    if (dead_fd_ >= 0) close(dead_fd_);
   }
 
  private:
   std::unique_ptr<ZmqContext> context_ = *ZmqContext::Create();
+  int dead_fd_ = -1;
 };
 
 INSTANTIATE_TEST_SUITE_P(Zmq, NetworkTest, ::testing::Values([] {
