@@ -44,7 +44,7 @@ class UnitLoader {
     base::Clock* clock = nullptr;  // not null
     // Fetches a damaged unit anew and writes it to the file; called by one
     // thread at a time. May be null.
-    std::function<absl::Status(uint32_t unit_index)> repair;
+    std::function<absl::Status(uint32_t unit_index)> repair = nullptr;
   };
 
   // `file` and `entries` are borrowed.

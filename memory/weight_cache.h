@@ -55,7 +55,7 @@ class WeightCache {
     // Fetches a damaged unit anew and writes it to the store; called from
     // Create() and from reader threads, by one at a time. The destructor waits
     // for it. Null: damage is an error.
-    std::function<absl::Status(uint32_t unit_index)> repair;
+    std::function<absl::Status(uint32_t unit_index)> repair = nullptr;
   };
 
   // Loads the residents and starts to read ahead. `file` is borrowed.

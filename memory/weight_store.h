@@ -31,7 +31,7 @@ struct StoreKey {
   std::string model_name;  // for people
   uint32_t layout_id = 0;
   // Every unit of the model, not only this device's, in execution order.
-  std::vector<base::UnitSpec> units;
+  std::vector<base::UnitSpec> units = {};
 };
 
 // `<directory>/<model_id>/units.<layout_id>.bin` has a fixed place for every
@@ -55,7 +55,7 @@ class WeightStore {
     FileSystem* file_system = nullptr;  // borrowed; null: the system's
     base::Clock* clock = nullptr;       // borrowed; null: the system's
     // Shared by the stores that one process has open in one directory.
-    std::shared_ptr<StoreLock> lock;  // null: Open() takes it
+    std::shared_ptr<StoreLock> lock = nullptr;  // null: Open() takes it
   };
 
   // Errors:
