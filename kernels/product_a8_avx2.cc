@@ -6,6 +6,11 @@
 // A token's operations are the same in every template instance, so its bits do
 // not depend on how many tokens go together.
 //
+// What limits these loops is the number of instructions, so sums of 16 rows and
+// 4 tokens are kept even though the float ones spill, and the loops over words
+// are unrolled by 2 only: in full, GCC 12 loads all words first and spills
+// those too (measured: 58 instead of 47 GMAC/s for Q4_0).
+//
 // _mm256_maddubs_epi16 multiplies unsigned by signed bytes and adds two
 // products into an i16 with saturation; each kernel says why it cannot
 // saturate. Activations are within [-127, 127] (kernels/activations.h).
@@ -32,7 +37,7 @@ struct A8Tokens {
   }
   const int8_t* QuantsOf(int token) const { return quants + token * cols; }
   float ScaleOf(int token) const { return scales[token * blocks]; }
-  int SumOf(int token) const { return sums[token * blocks]; }
+  int16_t SumOf(int token) const { return sums[token * blocks]; }
 };
 
 // One sum for each token and row.
@@ -56,18 +61,26 @@ inline void AddScaled(const __m256i (&sums)[T][kHalves],
 
 // Quants 0-15 with an offset of 8, which is taken off by the block's sum:
 // sum((n - 8) a) = sum(n a) - 8 sum(a). Two products are at most 2 * 15 * 127 =
-// 3810 in magnitude, the 8 words of a block 30480 < 32768: a whole block is
-// summed in i16.
+// 3810 in magnitude. The whole block is summed in i16: each of the two i16 of a
+// row takes 16 elements and begins with -4 sum(a). Let P and N be the sums of
+// its positive and its negative activations' magnitudes (P + N <= 2032), and S
+// the sum of the other i16's activations (|S| <= 2032). What it holds at the
+// end is at most 15 P - 4 (P - N + S) <= 11 P + 4 N + 4 |S| <= 30480, and at
+// least the negative of that; on the way there it may wrap, which cancels.
 struct Q4_0 {
   static constexpr uint32_t kParts = 1;
+  static constexpr uint32_t kBlockBytes = 18;
 
   template <int T>
   static inline void Dot(const std::byte* block, const A8Tokens& input,
                          Accumulators<T>& acc) {
     __m256i sums[T][kHalves];
     for (int t = 0; t < T; ++t) {
-      for (int h = 0; h < kHalves; ++h) sums[t][h] = _mm256_setzero_si256();
+      const __m256i offset = _mm256_mullo_epi16(
+          _mm256_set1_epi16(input.SumOf(t)), _mm256_set1_epi16(-4));
+      for (int h = 0; h < kHalves; ++h) sums[t][h] = offset;
     }
+#pragma GCC unroll 2
     for (int w = 0; w < 4; ++w) {
       __m256i low[kHalves], high[kHalves];
       for (int h = 0; h < kHalves; ++h) {
@@ -87,10 +100,7 @@ struct Q4_0 {
       }
     }
     for (int t = 0; t < T; ++t) {
-      const __m256i offset = _mm256_set1_epi32(8 * input.SumOf(t));
-      for (int h = 0; h < kHalves; ++h) {
-        sums[t][h] = _mm256_sub_epi32(SumPairs(sums[t][h]), offset);
-      }
+      for (int h = 0; h < kHalves; ++h) sums[t][h] = SumPairs(sums[t][h]);
     }
     const __m256 scales[kHalves] = {LoadHalfs(block), LoadHalfs(block + 16)};
     AddScaled<T>(sums, scales, input, acc);
@@ -101,6 +111,7 @@ struct Q4_0 {
 // at most 2 * 128 * 127 = 32512 < 32768; more than one word would not fit.
 struct Q8_0 {
   static constexpr uint32_t kParts = 1;
+  static constexpr uint32_t kBlockBytes = 34;
 
   template <int T>
   static inline void Dot(const std::byte* block, const A8Tokens& input,
@@ -109,6 +120,7 @@ struct Q8_0 {
     for (int t = 0; t < T; ++t) {
       for (int h = 0; h < kHalves; ++h) sums[t][h] = _mm256_setzero_si256();
     }
+#pragma GCC unroll 2
     for (int w = 0; w < 8; ++w) {
       __m256i quants[kHalves], sizes[kHalves];
       for (int h = 0; h < kHalves; ++h) {
@@ -133,12 +145,25 @@ struct Q8_0 {
 // fit as for Q4_0: 8 words of at most 3810.
 struct Q4_K {
   static constexpr uint32_t kParts = 8;
+  static constexpr uint32_t kBlockBytes = 144;
 
   template <int T>
   static inline void Dot(const std::byte* block, const A8Tokens& input,
                          Accumulators<T>& acc) {
     Q4KScales scales[kHalves];
     for (int h = 0; h < kHalves; ++h) ReadQ4KScales(block, h, scales[h]);
+    // sum(a) times the activation scale, for the 8 parts.
+    alignas(32) float scaled_sums[T][8];
+    for (int t = 0; t < T; ++t) {
+      const __m256i block_sums = _mm256_cvtepi16_epi32(_mm_loadu_si128(
+          reinterpret_cast<const __m128i*>(input.sums + t * input.blocks)));
+      const __m256 block_scales =
+          _mm256_loadu_ps(input.scales + t * input.blocks);
+      _mm256_store_ps(
+          scaled_sums[t],
+          _mm256_mul_ps(_mm256_cvtepi32_ps(block_sums), block_scales));
+    }
+#pragma GCC unroll 1
     for (int part = 0; part < 8; ++part) {
       const A8Tokens from = input.From(part);
       __m256i sums[T][kHalves];
@@ -147,8 +172,7 @@ struct Q4_K {
                                            scales[1].scales[part]};
       AddScaled<T>(sums, part_scales, from, acc);
       for (int t = 0; t < T; ++t) {
-        const __m256 sum =
-            _mm256_set1_ps(static_cast<float>(from.SumOf(t)) * from.ScaleOf(t));
+        const __m256 sum = _mm256_set1_ps(scaled_sums[t][part]);
         for (int h = 0; h < kHalves; ++h) {
           acc[t][h] = _mm256_fnmadd_ps(scales[h].mins[part], sum, acc[t][h]);
         }
@@ -166,6 +190,7 @@ struct Q4_K {
     for (int t = 0; t < T; ++t) {
       for (int h = 0; h < kHalves; ++h) sums[t][h] = _mm256_setzero_si256();
     }
+#pragma GCC unroll 2
     for (int w = 0; w < 8; ++w) {
       __m256i quants[kHalves];
       for (int h = 0; h < kHalves; ++h) {
@@ -191,12 +216,14 @@ struct Q4_K {
 // 2^24, so that the conversion to float is exact.
 struct Q6_K {
   static constexpr uint32_t kParts = 8;
+  static constexpr uint32_t kBlockBytes = 210;
 
   template <int T>
   static inline void Dot(const std::byte* block, const A8Tokens& input,
                          Accumulators<T>& acc) {
     const __m256 factors[kHalves] = {LoadHalfs(block + kQ6KFactors),
                                      LoadHalfs(block + kQ6KFactors + 16)};
+#pragma GCC unroll 1
     for (int part = 0; part < 8; ++part) {
       const A8Tokens from = input.From(part);
       __m256i sums[T][kHalves];
@@ -220,6 +247,7 @@ struct Q6_K {
         products[t][h] = _mm256_setzero_si256();
       }
     }
+#pragma GCC unroll 2
     for (int w = 4 * index; w < 4 * index + 4; ++w) {
       __m256i quants[kHalves], sizes[kHalves];
       for (int h = 0; h < kHalves; ++h) {
@@ -249,22 +277,28 @@ struct Q6_K {
   }
 };
 
-// T tokens from `token` on against one tile.
-template <typename Type, int T>
-void DotTile(const Tile& tile, uint32_t block_bytes,
-             const ActivationView& input, uint32_t token,
+// T tokens from `token` on against one tile, which is full or not.
+template <typename Type, int T, bool kFull>
+void DotTile(const Tile& tile, const ActivationView& input, uint32_t token,
              const ProductOutput& output, std::byte* scratch) {
   const uint64_t blocks = input.cols / kA8BlockElements;
-  const A8Tokens tokens = {input.quants + uint64_t{token} * input.cols,
-                           input.scales + token * blocks,
-                           input.sums + token * blocks, input.cols, blocks};
+  A8Tokens tokens = {input.quants + uint64_t{token} * input.cols,
+                     input.scales + token * blocks, input.sums + token * blocks,
+                     input.cols, blocks};
   Accumulators<T> acc;
   for (int t = 0; t < T; ++t) {
     for (int h = 0; h < kHalves; ++h) acc[t][h] = _mm256_setzero_ps();
   }
+  const std::byte* data = tile.data;
   for (uint64_t block = 0; block < blocks / Type::kParts; ++block) {
-    const std::byte* data = BlockAt(tile, block, 1, block_bytes, scratch);
-    Type::template Dot<T>(data, tokens.From(block * Type::kParts), acc);
+    if constexpr (kFull) {
+      Type::template Dot<T>(data, tokens, acc);
+      data += Type::kBlockBytes * kTileRows;
+    } else {
+      Type::template Dot<T>(BlockAt(tile, block, 1, Type::kBlockBytes, scratch),
+                            tokens, acc);
+    }
+    tokens = tokens.From(Type::kParts);
   }
   for (int t = 0; t < T; ++t) {
     alignas(32) float results[kTileRows];
@@ -274,27 +308,36 @@ void DotTile(const Tile& tile, uint32_t block_bytes,
   }
 }
 
+template <typename Type, int T>
+void DotTile(const Tile& tile, const ActivationView& input, uint32_t token,
+             const ProductOutput& output, std::byte* scratch) {
+  if (tile.rows == kTileRows) {
+    DotTile<Type, T, true>(tile, input, token, output, scratch);
+  } else {
+    DotTile<Type, T, false>(tile, input, token, output, scratch);
+  }
+}
+
 template <typename Type>
 void Rows(const WeightMatrix& weights, uint32_t row_begin, uint32_t row_end,
           const ActivationView& input, const ProductOutput& output) {
   const TypeEntry& entry = EntryOf(weights.type);
-  const uint32_t block_bytes = entry.info.block_bytes;
   alignas(64) std::byte scratch[kTileScratchBytes];
   for (uint32_t row = row_begin; row < row_end; row += kTileRows) {
     const Tile tile = TileAt(weights, entry, row, scratch);
     uint32_t token = 0;
     for (; token + 4 <= input.tokens; token += 4) {
-      DotTile<Type, 4>(tile, block_bytes, input, token, output, scratch);
+      DotTile<Type, 4>(tile, input, token, output, scratch);
     }
     switch (input.tokens - token) {
       case 3:
-        DotTile<Type, 3>(tile, block_bytes, input, token, output, scratch);
+        DotTile<Type, 3>(tile, input, token, output, scratch);
         break;
       case 2:
-        DotTile<Type, 2>(tile, block_bytes, input, token, output, scratch);
+        DotTile<Type, 2>(tile, input, token, output, scratch);
         break;
       case 1:
-        DotTile<Type, 1>(tile, block_bytes, input, token, output, scratch);
+        DotTile<Type, 1>(tile, input, token, output, scratch);
         break;
       default:
         break;

@@ -31,7 +31,7 @@ std::vector<float> Product(const KernelTable& table, const WeightMatrix& matrix,
 class ProductTest : public ::testing::Test {
  protected:
   static constexpr uint32_t kRows = 331;
-  static constexpr uint32_t kCols = 768;
+  static constexpr uint32_t kCols = 512;
 
   template <typename Check>
   void ForEachCase(const Check& check, uint32_t rows = kRows) {
