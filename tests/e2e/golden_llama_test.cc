@@ -1,0 +1,145 @@
+// The llama family against the reference logits, on one rank.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/testing/golden_case.h"
+#include "tests/testing/in_process_fleet.h"
+#include "tests/testing/temporary_folder.h"
+
+namespace shoal {
+namespace {
+
+using testing::Compare;
+using testing::Difference;
+using testing::FleetOptions;
+using testing::GoldenCase;
+using testing::GoldenPrompt;
+using testing::InProcessFleet;
+
+// What the reference cases need that Shoal refuses, by name.
+bool IsUnsupported(const absl::Status& status) {
+  return absl::IsUnimplemented(status);
+}
+
+struct Outcome {
+  Difference last;
+  Difference final_step;
+  size_t flips = 0;       // greedy tokens that differ
+  float flip_margin = 0;  // the largest margin of one that does
+};
+
+using Outcomes = std::vector<Outcome>;  // by prompt
+
+// Feeds the reference's own tokens (teacher forcing), so that one flip does
+// not change all that follows.
+absl::StatusOr<Outcome> Evaluate(InProcessFleet& fleet,
+                                 const GoldenPrompt& prompt) {
+  Outcome outcome;
+  auto logits = fleet.Evaluate(prompt.tokens, 0, 1);
+  if (!logits.ok()) return logits.status();
+  outcome.last = Compare(*logits, prompt.last_logits_f64);
+  for (size_t step = 0; step < prompt.greedy.size(); ++step) {
+    if (testing::ArgMax(*logits) != prompt.greedy[step]) {
+      ++outcome.flips;
+      outcome.flip_margin =
+          std::max(outcome.flip_margin, prompt.greedy_margin[step]);
+    }
+    if (step + 1 == prompt.greedy.size()) break;
+    const auto position = static_cast<uint32_t>(prompt.tokens.size() + step);
+    logits = fleet.Evaluate(std::span(&prompt.greedy[step], 1), position, 1);
+    if (!logits.ok()) return logits.status();
+  }
+  outcome.final_step = Compare(*logits, prompt.final_step_logits_f64);
+  return outcome;
+}
+
+class GoldenLlamaTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (!testing::GoldenDirectory()) {
+      GTEST_SKIP() << "SHOAL_GOLDEN_DIR is not set: no reference models";
+    }
+  }
+
+  // Calls `check` for every case that is supported, with its prompts.
+  template <typename Check>
+  void ForEachCase(FleetOptions options, Check check) {
+    size_t checked = 0;
+    std::vector<std::string> refused;
+    for (const std::string& name : testing::GoldenNames("llama")) {
+      const GoldenCase golden = testing::LoadGolden(name);
+      testing::TemporaryFolder folder;
+      options.store_root = folder.path();
+      auto fleet = InProcessFleet::Create(golden.model_path, options);
+      if (IsUnsupported(fleet.status())) {
+        refused.push_back(name);
+        continue;
+      }
+      ASSERT_TRUE(fleet.ok()) << name << ": " << fleet.status();
+      std::vector<Outcome> outcomes;
+      for (const GoldenPrompt& prompt : golden.prompts) {
+        auto outcome = Evaluate(**fleet, prompt);
+        ASSERT_TRUE(outcome.ok()) << name << ": " << outcome.status();
+        outcomes.push_back(*outcome);
+      }
+      check(golden, outcomes);
+      ++checked;
+    }
+    std::printf("%zu cases checked; not supported yet:", checked);
+    for (const std::string& name : refused) std::printf(" %s", name.c_str());
+    std::printf("\n");
+    EXPECT_GE(checked, 28u);
+  }
+};
+
+TEST_P(GoldenLlamaTest, FloatActivationsGiveTheFloat64LogitsAndGreedyTokens) {
+  FleetOptions options;
+  options.isa = GetParam();
+  options.run.f32_activations = true;
+  options.run.kv = parallel::KvFormat::kF32;
+  ForEachCase(options, [](const GoldenCase& golden, const Outcomes& outcomes) {
+    for (const Outcome& outcome : outcomes) {
+      EXPECT_LE(outcome.last.rms, 2e-5) << golden.name;
+      EXPECT_LE(outcome.final_step.rms, 2e-5) << golden.name;
+      EXPECT_EQ(outcome.flips, 0u) << golden.name;
+    }
+  });
+}
+
+// The references' tolerances for engines that quantise activations: 1.5 times
+// the reference's own noise in RMS (which is a mean over positions, hence ours
+// too), 2 times in the maximum; a step may flip where the margin is below 5
+// times the noise. Their noise for float weights comes from rounding that we
+// do not do; an F16 cache has 3e-3 of its own.
+TEST_P(GoldenLlamaTest, QuantizedActivationsStayWithinTheReferencesNoise) {
+  FleetOptions options;
+  options.isa = GetParam();
+  ForEachCase(options, [](const GoldenCase& golden, const Outcomes& outcomes) {
+    double square_sum = 0;
+    double max = 0;
+    for (const Outcome& outcome : outcomes) {
+      for (const Difference& d : {outcome.last, outcome.final_step}) {
+        square_sum += d.rms * d.rms;
+        if (!(d.max <= max)) max = d.max;
+      }
+      EXPECT_LE(outcome.flip_margin, 5 * std::max(golden.noise_rms, 3e-3))
+          << golden.name;
+    }
+    const double position_count = 2.0 * static_cast<double>(outcomes.size());
+    EXPECT_LE(std::sqrt(square_sum / position_count),
+              std::max(1.5 * golden.noise_rms, 3e-3))
+        << golden.name;
+    EXPECT_LE(max, std::max(2.0 * golden.noise_max, 2e-2)) << golden.name;
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Isas, GoldenLlamaTest,
+                         ::testing::Values("scalar", "auto"));
+
+}  // namespace
+}  // namespace shoal
