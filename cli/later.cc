@@ -1,0 +1,56 @@
+#include "cli/later.h"
+
+#include <array>
+
+#include "absl/strings/str_cat.h"
+
+namespace shoal::cli {
+namespace {
+
+struct Later {
+  absl::string_view path;  // "*": under every verb
+  absl::string_view word;
+  absl::string_view what;
+};
+
+constexpr std::array kLater = {
+    Later{"", "serve", "the coordinator as a service; use run or chat"},
+    Later{"", "init", "cluster files by command; copy one of cluster-configs/"},
+    Later{"", "config",
+          "checking cluster files by command; run --cluster "
+          "FILE says what is wrong with one"},
+    Later{"", "launch", "starting workers over ssh; start shoal worker there"},
+    Later{"", "stop", "stopping workers over ssh; interrupt them there"},
+    Later{"", "status", "the operator's view of a fleet"},
+    Later{"", "nodes", "the operator's view of a fleet"},
+    Later{"", "top", "the operator's view of a fleet"},
+    Later{"", "dashboard", "the operator's view of a fleet"},
+    Later{"", "explain", "explaining a plan by measurement; use plan"},
+    Later{"", "drain", "taking a device out of a running fleet"},
+    Later{"", "logs", "collecting the logs of a fleet"},
+    Later{"", "doctor", "checking a machine"},
+    Later{"", "support-bundle", "collecting facts for a report"},
+    Later{"", "bench", "measuring parts of a machine"},
+    Later{"model", "verify", "comparing model files; use model inspect"},
+    Later{"model", "quantize", "quantising models"},
+    Later{"plan", "--simulate", "planning for a described fleet"},
+    Later{"*", "--coordinator", "talking to a running service"},
+    Later{"*", "--http", "the HTTP interface"},
+    Later{"*", "--trace", "writing traces"},
+    Later{"*", "--channel", "another transport than ZeroMQ"},
+    Later{"*", "--io", "choosing how disks are read"},
+    Later{"*", "--head", "keeping the head on one device"},
+};
+
+}  // namespace
+
+std::string LaterFeature(absl::string_view path, absl::string_view word) {
+  for (const Later& later : kLater) {
+    if (later.word == word && (later.path == "*" || later.path == path)) {
+      return absl::StrCat(word, " is not there yet: ", later.what);
+    }
+  }
+  return "";
+}
+
+}  // namespace shoal::cli

@@ -1,0 +1,52 @@
+#include <malloc.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <string>
+
+#include "absl/status/status.h"
+#include "cli/command.h"
+#include "cli/verbs.h"
+
+namespace {
+
+constexpr int kExitFault = 1;
+constexpr int kExitUsage = 2;
+constexpr int kExitInterrupted = 130;
+
+// One line, whatever the message was made of.
+void PrintError(const absl::Status& status) {
+  std::string message(status.message());
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  std::fprintf(stderr, "shoal: %s\n", message.c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Each arena of malloc keeps what it once had; a budget in bytes has no room
+  // for one per thread.
+  mallopt(M_ARENA_MAX, 2);
+  // A reader that goes away is an error of a write, not the end of the process.
+  std::signal(SIGPIPE, SIG_IGN);
+
+  shoal::cli::Command root(
+      "shoal",
+      "Runs one big model on several small devices: each holds a part of it.");
+  shoal::cli::AddVerbs(root);
+  const auto invocation = shoal::cli::ParseCommandLine(root, argc, argv);
+  if (!invocation.ok()) {
+    PrintError(invocation.status());
+    return kExitUsage;
+  }
+  if (!invocation->run) {
+    std::fputs(invocation->text.c_str(), stdout);
+    return 0;
+  }
+  const absl::Status status = invocation->run();
+  if (status.ok()) return 0;
+  PrintError(status);
+  return absl::IsCancelled(status) ? kExitInterrupted : kExitFault;
+}

@@ -1,0 +1,28 @@
+#include "cli/verbs.h"
+
+#include <cstdio>
+#include <memory>
+
+namespace shoal::cli {
+
+void AddVerbs(Command& root) {
+  auto version = std::make_shared<bool>(false);
+  root.AddSwitch({.names = "--version", .help = "Print the version"},
+                 version.get());
+  root.SetCheck([version] {
+    return *version ? absl::OkStatus()
+                    : absl::InvalidArgumentError(
+                          "a verb is missing, such as run or chat");
+  });
+  root.SetRunner([version] {
+    std::printf("shoal %s\n", SHOAL_VERSION);
+    return absl::OkStatus();
+  });
+  AddTokenizeVerb(root);
+  AddModelVerb(root);
+  AddStoreVerb(root);
+  AddCompletionVerb(root);
+  AddHelpVerb(root);
+}
+
+}  // namespace shoal::cli

@@ -1,0 +1,21 @@
+// The verbs of the program; each one is defined in the file of its name.
+
+#ifndef SHOAL_CLI_VERBS_H_
+#define SHOAL_CLI_VERBS_H_
+
+#include "cli/command.h"
+
+namespace shoal::cli {
+
+void AddCompletionVerb(Command& root);
+void AddHelpVerb(Command& root);
+void AddModelVerb(Command& root);  // model inspect, model synth
+void AddStoreVerb(Command& root);  // store list, gc, verify
+void AddTokenizeVerb(Command& root);
+
+// All of them, and --version.
+void AddVerbs(Command& root);
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLI_VERBS_H_
