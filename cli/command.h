@@ -17,11 +17,12 @@ namespace shoal::cli {
 
 // What a flag or argument looks like.
 struct FlagSpec {
-  std::string names;  // "-m,--model"; an argument without flag: "FILE"
-  std::string value;  // what stands for the value in the help; "" for a switch
-  std::string help;
-  std::string group;                 // heading in the help; empty: "Options"
-  std::vector<std::string> choices;  // for completion
+  std::string names = {};  // "-m,--model"; an argument without flag: "FILE"
+  std::string value =
+      {};  // what stands for the value in the help; "" for a switch
+  std::string help = {};
+  std::string group = {};  // heading in the help; empty: "Options"
+  std::vector<std::string> choices = {};  // for completion
   bool required = false;
   bool repeated = false;  // may be given several times
 

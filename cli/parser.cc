@@ -18,6 +18,7 @@ namespace shoal::cli {
 namespace {
 
 constexpr char kProgramName[] = "shoal";
+constexpr int kArgumentCountMax = 1024;
 
 bool IsArgument(const FlagSpec& spec) {
   return !absl::StartsWith(spec.names, "-");
@@ -44,7 +45,7 @@ class HelpFormatter : public CLI::Formatter {
       }
     }
     if (!app->get_subcommands({}).empty()) absl::StrAppend(&usage, " VERB");
-    return absl::StrCat(usage, " [FLAGS]\n\n");
+    return absl::StrCat(usage, " [FLAGS]\n");
   }
 
   std::string make_option_opts(const CLI::Option* option) const override {
@@ -99,6 +100,8 @@ void Parser::Mirror(const Command& command, CLI::App& app) {
   // An unknown word is looked for in all flags and verbs to say which was
   // meant; the parser only collects it.
   app.allow_extras(false);
+  // A second verb is an argument of the first: `help run`.
+  app.require_subcommand(0, 1);
   app.set_help_flag("-h,--help", "Print this help");
   app.footer(command.details());
   Mirrored& mirrored = mirrored_[&app];
@@ -124,8 +127,11 @@ void Parser::MirrorFlag(const Command::Flag& flag, CLI::App& app,
     option->expected(1);
     if (flag.spec.repeated) {
       option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-      option->allow_extra_args(false);
-      if (IsArgument(flag.spec)) option->expected(1, 1 << 10);
+      if (IsArgument(flag.spec)) {
+        option->expected(1, kArgumentCountMax);
+      } else {
+        option->allow_extra_args(false);
+      }
     }
   }
   if (!flag.spec.group.empty()) option->group(flag.spec.group);
