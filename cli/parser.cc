@@ -18,7 +18,6 @@ namespace shoal::cli {
 namespace {
 
 constexpr char kProgramName[] = "shoal";
-constexpr int kArgumentCountMax = 1024;
 
 bool IsArgument(const FlagSpec& spec) {
   return !absl::StartsWith(spec.names, "-");
@@ -50,8 +49,10 @@ class HelpFormatter : public CLI::Formatter {
 
   std::string make_option_opts(const CLI::Option* option) const override {
     const std::string type = option->get_type_name();
-    return absl::StrCat(type.empty() ? "" : " " + type,
-                        option->get_expected_max() > 1 ? " ..." : "");
+    return absl::StrCat(
+        type.empty() ? "" : " " + type,
+        option->get_positional() && option->get_allow_extra_args() ? " ..."
+                                                                   : "");
   }
 
   // A footer is our own text with its own line breaks.
@@ -127,11 +128,7 @@ void Parser::MirrorFlag(const Command::Flag& flag, CLI::App& app,
     option->expected(1);
     if (flag.spec.repeated) {
       option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-      if (IsArgument(flag.spec)) {
-        option->expected(1, kArgumentCountMax);
-      } else {
-        option->allow_extra_args(false);
-      }
+      option->allow_extra_args(IsArgument(flag.spec));
     }
   }
   if (!flag.spec.group.empty()) option->group(flag.spec.group);
