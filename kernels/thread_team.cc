@@ -36,6 +36,12 @@ bool SpinUntil(const Done& done) {
   return false;
 }
 
+// One word holds the number of the round, whether members may still join it,
+// and how many (besides the caller) are in it.
+constexpr uint64_t kMembersMask = 0xffff;
+constexpr uint64_t kOpen = uint64_t{1} << 16;
+constexpr uint64_t kOneRound = uint64_t{1} << 17;
+
 class StdThreadTeam final : public ThreadTeam {
  public:
   explicit StdThreadTeam(uint32_t member_count)
@@ -49,8 +55,7 @@ class StdThreadTeam final : public ThreadTeam {
   ~StdThreadTeam() override {
     {
       base::MutexLock lock(mutex_);
-      stop_ = true;
-      round_.fetch_add(1, std::memory_order_release);
+      stop_.store(true, std::memory_order_relaxed);
     }
     start_.NotifyAll();
     for (std::thread& thread : threads_) thread.join();
@@ -66,23 +71,25 @@ class StdThreadTeam final : public ThreadTeam {
       for (uint32_t i = 0; i < task_count; ++i) task(i, 0);
       return;
     }
+    task_ = &task;
+    task_count_ = task_count;
+    next_task_.store(0, std::memory_order_relaxed);
     {
       base::MutexLock lock(mutex_);
-      task_ = &task;
-      task_count_ = task_count;
-      next_task_.store(0, std::memory_order_relaxed);
-      working_.store(static_cast<uint32_t>(threads_.size()),
-                     std::memory_order_relaxed);
-      round_.fetch_add(1, std::memory_order_release);
+      const uint64_t last = state_.load(std::memory_order_relaxed);
+      state_.store((last + kOneRound) | kOpen, std::memory_order_release);
     }
     start_.NotifyAll();
     DrawTasks(0);
-    const auto all_done = [this] {
-      return working_.load(std::memory_order_acquire) == 0;
+    // Nothing is left to draw: whoever has not come by now is not waited for.
+    // On a busy machine a member may get its core long after the rest is done.
+    state_.fetch_and(~kOpen, std::memory_order_acq_rel);
+    const auto all_left = [this] {
+      return (state_.load(std::memory_order_acquire) & kMembersMask) == 0;
     };
-    if (spin_ && SpinUntil(all_done)) return;
+    if (all_left() || (spin_ && SpinUntil(all_left))) return;
     base::MutexLock lock(mutex_);
-    while (!all_done()) done_.Wait(mutex_);
+    while (!all_left()) done_.Wait(mutex_);
   }
 
  private:
@@ -94,42 +101,58 @@ class StdThreadTeam final : public ThreadTeam {
     }
   }
 
+  // Joins a round other than `seen` and notes it there; false if it is over.
+  bool Join(uint64_t& seen) {
+    uint64_t state = state_.load(std::memory_order_relaxed);
+    while ((state & kOpen) != 0 && state / kOneRound != seen) {
+      if (state_.compare_exchange_weak(state, state + 1,
+                                       std::memory_order_acq_rel)) {
+        seen = state / kOneRound;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  void Leave() {
+    const uint64_t state = state_.fetch_sub(1, std::memory_order_acq_rel);
+    if ((state & kMembersMask) != 1 || (state & kOpen) != 0) return;
+    // Under the lock, so that it cannot fall between the caller's look at
+    // state_ and its wait.
+    base::MutexLock lock(mutex_);
+    done_.NotifyOne();
+  }
+
   void Work(uint32_t member) {
     uint64_t seen = 0;
+    const auto called = [this, &seen] {
+      const uint64_t state = state_.load(std::memory_order_acquire);
+      return ((state & kOpen) != 0 && state / kOneRound != seen) ||
+             stop_.load(std::memory_order_relaxed);
+    };
     while (true) {
-      const auto started = [this, seen] {
-        return round_.load(std::memory_order_acquire) != seen;
-      };
-      if (!spin_ || !SpinUntil(started)) {
+      if (!spin_ || !SpinUntil(called)) {
         base::MutexLock lock(mutex_);
-        while (!started()) start_.Wait(mutex_);
+        while (!called()) start_.Wait(mutex_);
       }
-      ++seen;
-      if (stop_) return;
+      if (stop_.load(std::memory_order_relaxed)) return;
+      if (!Join(seen)) continue;
       DrawTasks(member);
-      if (working_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-        // Under the lock, so that it cannot fall between the caller's look at
-        // working_ and its wait.
-        base::MutexLock lock(mutex_);
-        done_.NotifyOne();
-      }
+      Leave();
     }
   }
 
   const bool spin_;
-  base::Mutex mutex_;
+  base::Mutex mutex_;  // for the waits: state_ opens and stop_ rises under it
   base::CondVar start_;
   base::CondVar done_;
+  std::atomic<uint64_t> state_ = 0;
+  std::atomic<bool> stop_ = false;
 
-  // Written before round_ is raised, read after it is seen raised; the next
-  // round starts only when every member is done with this one.
+  // Written while nobody is in a round, read by those who joined one.
   const absl::FunctionRef<void(uint32_t, uint32_t)>* task_ = nullptr;
   uint32_t task_count_ = 0;
-  bool stop_ = false;
-  std::atomic<uint64_t> round_ = 0;
-
   std::atomic<uint32_t> next_task_ = 0;
-  std::atomic<uint32_t> working_ = 0;
 
   std::vector<std::thread> threads_;  // joined by the destructor
 };

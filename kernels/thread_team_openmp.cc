@@ -1,6 +1,8 @@
 // The team on OpenMP. The runtime owns the threads and their waiting: libgomp
 // spins for milliseconds after each loop unless OMP_WAIT_POLICY=passive is in
-// the environment at start, which a program cannot set for itself.
+// the environment at start, which a program cannot set for itself. Measured on
+// two cores with a loop every millisecond: 1.2 ms of processor time a round,
+// of which 0.04 are work; the team of thread_team.cc takes 0.05.
 
 #include <omp.h>
 
