@@ -46,7 +46,7 @@ constexpr Name kLlama3Names[] = {"llama3", "llama-v3", "llama-bpe", "falcon3"};
 constexpr Name kDbrxNames[] = {"dbrx", "smaug-bpe", "chatglm-bpe"};
 constexpr Pattern kLlama3[] = {SHOAL_LLAMA3_WORDS(R"(\p{N}{1,3})")};
 
-constexpr Name kQwen2Names[] = {"qwen2", "stablelm2"};
+constexpr Name kQwen2Names[] = {"qwen2", "stablelm2", "deepseek-r1-qwen"};
 constexpr Pattern kQwen2[] = {SHOAL_LLAMA3_WORDS(R"(\p{N})")};
 
 constexpr Name kStarcoderNames[] = {"starcoder", "refact",    "command-r",
@@ -63,11 +63,13 @@ constexpr Pattern kBloom[] = {kBloomWords};
 constexpr Name kVikingNames[] = {"viking"};
 constexpr Pattern kViking[] = {kBloomWords, kOneDigit};
 
+// The look-behind keeps a long run of spaces before something else from being
+// tried once for each of them.
 constexpr Name kDeepseekLlmNames[] = {"deepseek-llm"};
 constexpr Pattern kDeepseekLlm[] = {R"([\r\n])",
                                     R"(\s?\p{L&}+)",
                                     R"(\s?[!-/:-~！-／：-～‘-‟　-。]+)",
-                                    R"(\s+\z)",
+                                    R"((?<!\s)\s++\z)",
                                     R"([一-龥ࠀ-一가-퟿]+)",
                                     R"(\p{N}+)"};
 
@@ -76,7 +78,7 @@ constexpr Pattern kDeepseekCoder[] = {R"([\r\n])", R"(\s?\p{L}+)",
                                       R"(\s?\p{P}+)",
                                       R"([一-龥ࠀ-一가-퟿]+)", kOneDigit};
 
-constexpr Name kDeepseek3Names[] = {"deepseek-v3", "deepseek-r1-qwen"};
+constexpr Name kDeepseek3Names[] = {"deepseek-v3"};
 constexpr Pattern kDeepseek3[] = {
     R"(\p{N}{1,3})", R"([一-龥぀-ゟ゠-ヿ]+)",
     R"([!-/:-@\[-`{-~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"

@@ -77,9 +77,9 @@ TEST(PreTokenizerTest, EveryKindCompilesAndLosesNothing) {
 // Long runs are where patterns go quadratic, or run out of their limits.
 TEST(PreTokenizerTest, TakesLongRunsOfOneCharacter) {
   for (const absl::string_view name :
-       {"gpt-2", "llama-bpe", "tekken", "gpt-4o", "deepseek-v3"}) {
+       {"gpt-2", "llama-bpe", "tekken", "deepseek-v3", "deepseek-llm"}) {
     for (const char c : {'a', ' ', '1', '\n', '!', 'A'}) {
-      const std::string text(200'000, c);
+      const std::string text = std::string(100'000, c) + "5";
       EXPECT_EQ(Join(Split(name, text)), text) << name << " " << c;
     }
   }
