@@ -33,7 +33,7 @@ using GgufMetadata = std::map<std::string, GgufValue, std::less<>>;
 
 struct GgufTensor {
   std::string name;
-  kernels::WeightType type;
+  kernels::WeightType type = kernels::WeightType::kF32;
   // dims[0] is the contiguous one (the columns); 1 to 4 of them.
   std::vector<uint64_t> dims;
   uint64_t offset = 0;  // from the start of the file

@@ -30,8 +30,8 @@ struct GgufHeaderContent {
 
   uint32_t version = kGgufVersion;
   const GgufMetadata* metadata = nullptr;  // required
-  absl::string_view without_prefix;        // keys left out; empty: none
-  std::span<const GgufTensor> tensors;
+  absl::string_view without_prefix = "";   // keys left out; empty: none
+  std::span<const GgufTensor> tensors = {};
   Offsets offsets = Offsets::kDataStart;
   GgufNumbers numbers = GgufNumbers::kAtLeast32Bits;
 };

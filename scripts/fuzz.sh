@@ -29,14 +29,19 @@ for fuzzer in "${fuzzers[@]}"; do
   name="$(basename "${fuzzer}")"
   corpus="${SHOAL_ROOT}/build/fuzz-corpus/${name}"
   mkdir -p "${corpus}"
+  # tests/fuzz/NAME_fuzz.cc may have seeds in NAME_corpus and words in NAME.dict.
+  own="${SHOAL_ROOT}/tests/fuzz/${name%_fuzz}"
   seeds=()
+  words=()
+  [[ -d "${own}_corpus" ]] && seeds+=("${own}_corpus")
+  [[ -f "${own}.dict" ]] && words+=("-dict=${own}.dict")
   if [[ "${name}" == gguf* && -n "${SHOAL_GOLDEN_DIR:-}" ]]; then
-    seeds=("${SHOAL_GOLDEN_DIR}/gguf-bad")
+    seeds+=("${SHOAL_GOLDEN_DIR}/gguf-bad")
   fi
   say "${name}: ${seconds} s"
   "${fuzzer}" -max_total_time="${seconds}" -timeout=10 -rss_limit_mb=2048 \
     -print_final_stats=1 -artifact_prefix="${corpus}/" \
-    "${corpus}" "${seeds[@]}" ||
+    "${words[@]}" "${corpus}" "${seeds[@]}" ||
     die "${name} found a fault; its input lies in ${corpus}"
 done
 say "No fault found by ${#fuzzers[@]} fuzzers in ${seconds} s each"

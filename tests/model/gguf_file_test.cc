@@ -1,15 +1,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/gguf.h"
 #include "tests/model/gguf_builder.h"
+#include "tests/model/temp_folder.h"
 
 namespace shoal::model {
 namespace {
@@ -21,28 +20,21 @@ using testing::ValidSpec;
 
 class GgufFileTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = ::testing::TempDir() + "/gguf_XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   std::string Write(const std::string& bytes) {
-    const std::string path = folder_ + "/m.gguf";
-    std::ofstream(path, std::ios::binary) << bytes;
+    const std::string path = folder_.File("m.gguf");
+    testing::WriteText(path, bytes);
     return path;
   }
 
-  std::string folder_;
+  testing::TempFolder folder_;
 };
 
 TEST_F(GgufFileTest, NamesMissingFilesAndFolders) {
   const absl::Status missing =
-      GgufHeader::ReadFile(folder_ + "/none.gguf").status();
+      GgufHeader::ReadFile(folder_.File("none.gguf")).status();
   EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(missing.message()), HasSubstr("none.gguf"));
-  const absl::Status folder = GgufHeader::ReadFile(folder_).status();
+  const absl::Status folder = GgufHeader::ReadFile(folder_.path()).status();
   EXPECT_EQ(folder.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(folder.message()), HasSubstr("not a regular file"));
 }

@@ -1,0 +1,44 @@
+// Writes a GGUF file (version 3) whose tensors are made while it is written.
+
+#ifndef SHOAL_MODEL_GGUF_WRITER_H_
+#define SHOAL_MODEL_GGUF_WRITER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "model/gguf.h"
+
+namespace shoal::model {
+
+inline constexpr uint64_t kGgufWriteChunkBytesMax = uint64_t{4} << 20;
+
+// Fills `chunk` with the bytes of `tensor` from `offset_bytes` on (from the
+// tensor's own start; chunk.size() and offset_bytes are whole blocks). Called
+// for all bytes of all tensors in order. An error ends the writing.
+using GgufTensorFill = absl::FunctionRef<absl::Status(
+    const GgufTensor& tensor, uint64_t offset_bytes,
+    std::span<std::byte> chunk)>;
+
+// Writes beside `path`, syncs and renames, so that `path` has its old content
+// or the whole new one. `bytes` and `offset` of the tensors are ignored.
+//
+// Memory: the header, and one chunk of kGgufWriteChunkBytesMax.
+// REQUIRES: the dims of every tensor are positive and its first a whole number
+//           of blocks; names are unique; general.alignment, if there, is valid.
+// Errors: kNotFound, kPermissionDenied  the folder is missing or closed
+//         kResourceExhausted            the disk is full
+//         kUnavailable, ...             other errors of the disk
+//         whatever `fill` returns
+absl::Status WriteGgufFile(const std::string& path,
+                           const GgufMetadata& metadata,
+                           std::vector<GgufTensor> tensors,
+                           GgufTensorFill fill);
+
+}  // namespace shoal::model
+
+#endif  // SHOAL_MODEL_GGUF_WRITER_H_

@@ -1,0 +1,95 @@
+#include "model/open_model.h"
+
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <new>
+#include <set>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "model/synth.h"
+#include "nlohmann/json.hpp"
+#include "tests/model/temp_folder.h"
+
+// The largest single allocation since it was last set to 0: a hostile count
+// must not become one, touched or not.
+static std::atomic<size_t> largest_allocation = 0;
+
+void* operator new(size_t bytes) {
+  if (bytes > largest_allocation) largest_allocation = bytes;
+  if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace shoal::model {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+namespace fs = std::filesystem;
+
+TEST(OpenModelTest, OpensSynthesisedModels) {
+  const testing::TempFolder folder;
+  for (const std::string shape : {"tiny", "tiny-mqa"}) {
+    const std::string path = folder.File(shape + ".gguf");
+    const absl::Status written =
+        Synthesize({.shape = shape, .path = path}, [](uint64_t, uint64_t) {});
+    ASSERT_TRUE(written.ok()) << written;
+    const auto model = OpenModel(path);
+    ASSERT_TRUE(model.ok()) << model.status();
+    EXPECT_EQ(model->spec.vocabulary,
+              static_cast<uint32_t>(model->tokenizer->vocab_size()));
+    const std::string text = "Tenari so, nera 12!";
+    const auto ids = model->tokenizer->Encode(text, {});
+    ASSERT_TRUE(ids.ok()) << ids.status();
+    EXPECT_LT(ids->size(), text.size());
+    EXPECT_EQ(ids->front(), 1);
+    EXPECT_EQ(model->tokenizer->Decode(*ids, SpecialText::kHide), text);
+  }
+}
+
+// Every file of the corpus has an answer that its manifest allows: `error`,
+// `accepted`, or `either`; at no price in memory.
+TEST(OpenModelTest, BadFilesGetAnAnswerThatTheirManifestAllows) {
+  const char* golden = std::getenv("SHOAL_GOLDEN_DIR");
+  if (golden == nullptr)
+    GTEST_SKIP() << "SHOAL_GOLDEN_DIR is not set: no folder gguf-bad here";
+  const fs::path folder = fs::path(golden) / "gguf-bad";
+  std::ifstream file(folder / "manifest.json");
+  const nlohmann::json manifest = nlohmann::json::parse(file);
+  std::set<std::string> listed;
+  for (const nlohmann::json& entry : manifest["files"]) {
+    const std::string name = entry["file"];
+    const std::string path = folder / name;
+    const std::string expected = entry["expected"];
+    SCOPED_TRACE(name + ": " + std::string(entry["what"]));
+    listed.insert(name);
+
+    largest_allocation = 0;
+    const absl::Status status = OpenModel(path).status();
+    EXPECT_LT(largest_allocation, size_t{1} << 20);
+    if (expected != "either")
+      EXPECT_EQ(status.ok() ? "accepted" : "error", expected) << status;
+    if (status.ok()) continue;
+    EXPECT_THAT(status.code(), AnyOf(absl::StatusCode::kInvalidArgument,
+                                     absl::StatusCode::kUnimplemented));
+    const std::string message(status.message());
+    EXPECT_THAT(message, HasSubstr(name));
+    EXPECT_THAT(message, Not(HasSubstr("\n")));
+    EXPECT_GT(message.size(), path.size() + 20) << message;
+  }
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() == ".gguf")
+      EXPECT_TRUE(listed.contains(entry.path().filename())) << entry.path();
+  }
+}
+
+}  // namespace
+}  // namespace shoal::model
