@@ -1,11 +1,9 @@
 #include "model/open_model.h"
 
-#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <new>
 #include <set>
 #include <string>
 
@@ -13,19 +11,8 @@
 #include "gtest/gtest.h"
 #include "model/synth.h"
 #include "nlohmann/json.hpp"
+#include "tests/model/allocation_probe.h"
 #include "tests/model/temp_folder.h"
-
-// The largest single allocation since it was last set to 0: a hostile count
-// must not become one, touched or not.
-static std::atomic<size_t> largest_allocation = 0;
-
-void* operator new(size_t bytes) {
-  if (bytes > largest_allocation) largest_allocation = bytes;
-  if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace shoal::model {
 namespace {
@@ -72,11 +59,12 @@ TEST(OpenModelTest, BadFilesGetAnAnswerThatTheirManifestAllows) {
     SCOPED_TRACE(name + ": " + std::string(entry["what"]));
     listed.insert(name);
 
-    largest_allocation = 0;
+    testing::ResetLargestAllocation();
     const absl::Status status = OpenModel(path).status();
-    EXPECT_LT(largest_allocation, size_t{1} << 20);
-    if (expected != "either")
+    EXPECT_LT(testing::LargestAllocationBytes(), size_t{1} << 20);
+    if (expected != "either") {
       EXPECT_EQ(status.ok() ? "accepted" : "error", expected) << status;
+    }
     if (status.ok()) continue;
     EXPECT_THAT(status.code(), AnyOf(absl::StatusCode::kInvalidArgument,
                                      absl::StatusCode::kUnimplemented));
@@ -86,8 +74,8 @@ TEST(OpenModelTest, BadFilesGetAnAnswerThatTheirManifestAllows) {
     EXPECT_GT(message.size(), path.size() + 20) << message;
   }
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().extension() == ".gguf")
-      EXPECT_TRUE(listed.contains(entry.path().filename())) << entry.path();
+    if (entry.path().extension() != ".gguf") continue;
+    EXPECT_TRUE(listed.contains(entry.path().filename())) << entry.path();
   }
 }
 
