@@ -97,6 +97,34 @@ TEST_P(NetworkTest, DialerWithAnotherPayloadLimitIsRefused) {
   ExpectLinkWorks(refusal);
 }
 
+// So a peer that lost its link cannot slip back in: that would hide lost
+// frames.
+TEST_P(NetworkTest, WhoDialsAnEstablishedLinkIsIgnored) {
+  auto listener = factory_->Make(OptionsForRank(0, 2));
+  auto peer = factory_->Make(OptionsForRank(1, 2));
+  auto second = factory_->Make(OptionsForRank(1, 2));
+  const auto endpoints = listener->Listen();
+  ASSERT_TRUE(endpoints.ok()) << endpoints.status();
+  ASSERT_TRUE(peer->Listen().ok());
+  ASSERT_TRUE(second->Listen().ok());
+  const std::map<uint32_t, std::string> dial = {{0, endpoints->at(1)}};
+  auto listening = std::async(std::launch::async,
+                              [&] { return listener->Connect({}, Soon()); });
+  Refusal links;
+  links.peer = peer->Connect(dial, Soon());
+  links.listener = listening.get();
+  EXPECT_FALSE(
+      second->Connect(dial, absl::Now() + absl::Milliseconds(100)).ok());
+  ExpectLinkWorks(links);
+  (*links.peer).reset();
+  auto third = factory_->Make(OptionsForRank(1, 2));
+  ASSERT_TRUE(third->Listen().ok());
+  EXPECT_FALSE(
+      third->Connect(dial, absl::Now() + absl::Milliseconds(100)).ok());
+  ExpectError((*links.listener)->To(1).Receive(Soon()).status(),
+              absl::StatusCode::kUnavailable, "rank 1 (device-1) closed");
+}
+
 TEST_P(NetworkTest, PeerThatDoesNotDialIsNamed) {
   auto network = factory_->Make(OptionsForRank(0, 2));
   ASSERT_TRUE(network->Listen().ok());
