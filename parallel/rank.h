@@ -50,6 +50,9 @@ struct RankSetup {
   ModelDescription model;
   RunOptions options;
   uint64_t budget_bytes = 0;  // for the whole process
+  // What the process takes beside this plan's memory, as the planner counted
+  // it: in the coordinator's process also tokenizer and unit readers.
+  uint64_t fixed_bytes = 0;
   uint64_t link_key = 0;      // data links of this epoch are opened with it
 };
 

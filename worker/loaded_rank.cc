@@ -129,7 +129,7 @@ absl::Status LoadedRank::ReserveMemory(const RankResources& resources) {
   memory::BudgetRequest request;
   request.mode = ToMemory(setup_.options.weights);
   request.budget_bytes = setup_.budget_bytes;
-  request.fixed_bytes = resources.fixed_bytes + need.hub_units;
+  request.fixed_bytes = setup_.fixed_bytes + need.hub_units;
   request.kv_bytes = need.kv;
   request.activation_bytes = need.activations;
   request.transport_bytes = need.transport;

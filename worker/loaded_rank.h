@@ -34,9 +34,6 @@ namespace shoal::worker {
 struct RankResources {
   std::string store_directory;
   uint64_t disk_cap_bytes = UINT64_MAX;
-  // What the program takes without a model; the profile's figure, so that the
-  // planner's floor is the rank's.
-  uint64_t fixed_bytes = 0;
   const kernels::KernelTable* kernels = nullptr;
   kernels::ThreadTeam* team = nullptr;
   memory::FileSystem* file_system = nullptr;  // null: the system's

@@ -47,7 +47,6 @@ absl::Status RankEngine::Load(
   RankResources resources;
   resources.store_directory = options_.store_directory;
   resources.disk_cap_bytes = options_.disk_cap_bytes;
-  resources.fixed_bytes = options_.fixed_bytes;
   resources.kernels = kernels_;
   resources.team = team_.get();
   resources.file_system = options_.file_system;

@@ -35,8 +35,6 @@ class RankEngine final : public parallel::Rank {
     uint64_t disk_cap_bytes = UINT64_MAX;
     uint32_t threads = 1;      // >= 1
     std::string isa = "auto";  // kernels::SelectKernels()
-    // What the process takes without a model; what its profile says.
-    uint64_t fixed_bytes = 0;
     // Where the data links listen, and what peers dial (network.h).
     std::string bind_address = "127.0.0.1";
     std::string advertised_address;

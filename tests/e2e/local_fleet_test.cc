@@ -14,9 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -139,22 +137,11 @@ std::map<pid_t, uint64_t> WatchPeaks(Program& program, ProgramResult& result) {
   return peaks;
 }
 
-// Takes the floor out of the refusal of an impossible budget.
+// Takes the floor out of the refusal: "needs at least 30 MiB (N bytes: ...".
 uint64_t FloorBytes(const std::string& message) {
-  const size_t at = message.find("floor");
-  if (at == std::string::npos) return 0;
-  const size_t open = message.find('(', at);
-  (void)open;
-  uint64_t best = 0;
-  for (const auto& word :
-       absl::StrSplit(message.substr(at), absl::ByAnyChar(" ,;()\n"))) {
-    uint64_t value = 0;
-    if (absl::SimpleAtoi(word, &value) && value > (1 << 20)) {
-      best = value;
-      break;
-    }
-  }
-  return best;
+  const size_t open = message.find('(', message.find("needs at least"));
+  if (open == std::string::npos) return 0;
+  return std::strtoull(message.c_str() + open + 1, nullptr, 10);
 }
 
 TEST_F(LocalFleetTest, PeakMemoryStaysWithinEveryBudgetFromTheFloorUp) {
