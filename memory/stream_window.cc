@@ -228,10 +228,10 @@ bool StreamWindow::NextRetry(Batch& batch) {
 }
 
 void StreamWindow::FinishBatch(const Batch& batch,
-                               std::span<const absl::Status> statuses) {
+                               std::span<absl::Status> statuses) {
   for (uint32_t i = 0; i < batch.count; ++i) {
     Slot& slot = SlotAt(batch.first_slot + i);
-    slot.status = statuses[i];
+    slot.status = std::move(statuses[i]);
     slot.state = slot.status.ok() ? SlotState::kReady : SlotState::kFailed;
   }
   AdvanceDone();  // some may have been skipped meanwhile

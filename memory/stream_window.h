@@ -104,7 +104,7 @@ class StreamWindow {
   void ReadLoop() ABSL_LOCKS_EXCLUDED(mutex_);
   bool NextBatch(Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool NextRetry(Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void FinishBatch(const Batch& batch, std::span<const absl::Status> statuses)
+  void FinishBatch(const Batch& batch, std::span<absl::Status> statuses)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   const std::byte* Pin() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool PinsLeaveNoRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -119,6 +119,23 @@ TEST(WeightCacheFaultTest, ChecksumsCanBeLeftOut) {
   EXPECT_EQ((*cache)->counters().checksum, absl::ZeroDuration());
 }
 
+TEST(WeightCacheFaultTest, ChecksumsAreComparedOnTheFirstReadOnly) {
+  TestShare share({8000});
+  std::atomic<int> reads = 0;
+  // What comes from the second read on is damaged; the file is not.
+  share.file->set_hook([&](uint64_t, std::span<std::byte> bytes) {
+    if (++reads > 1) bytes[77] ^= std::byte{1};
+    return absl::OkStatus();
+  });
+  auto cache = WeightCache::Create({.window_bytes = 8 * kKiB}, *share.file,
+                                   share.entries);
+  ASSERT_TRUE(cache.ok()) << cache.status();
+  EXPECT_EQ(TakeAndRelease(share, **cache, 0), absl::OkStatus());
+  std::array<const std::byte*, 1> data;
+  ASSERT_TRUE((*cache)->Acquire(0, 1, data, absl::InfiniteFuture()).ok());
+  EXPECT_NE(data[0][77], share.Unit(share.entries[0])[77]);
+}
+
 TEST(WeightCacheFaultTest, AFailedReadFailsOneAcquireAndNoOtherUnit) {
   TestShare share = FourUnits();
   // The request for all, then the one for the unit alone.

@@ -40,7 +40,7 @@ Times MeasurePasses(double disk_bytes_per_second, uint32_t reads_in_flight,
                                    *share.file, share.entries);
   SHOAL_CHECK(cache.ok(), cache.status().message());
 
-  constexpr int kPasses = 8;
+  constexpr int kPasses = 4;
   absl::Time start;
   absl::Duration stall_before;
   std::array<const std::byte*, 4> data;
