@@ -15,7 +15,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "coordinator/deployment.h"
 #include "coordinator/generation.h"
+#include "coordinator/membership.h"
 #include "coordinator/placement.h"
 #include "parallel/plan.h"
 #include "parallel/planner.h"
@@ -45,20 +47,6 @@ struct CoordinatorOptions {
   absl::Duration cause_wait = absl::Milliseconds(300);
   // Where unit digests are kept between starts; empty: nowhere.
   std::string digest_directory;
-};
-
-// How far LoadModel() is on one device.
-struct DeviceProgress {
-  std::string device;
-  uint32_t rank = 0;
-  parallel::LoadProgress load;
-};
-
-struct JoinProgress {
-  std::string device;  // that joined or was refused
-  absl::Status refusal;
-  uint32_t joined = 0;
-  uint32_t expected = 0;
 };
 
 struct DeviceState {

@@ -11,20 +11,9 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "model/sampler.h"
 
 namespace shoal::coordinator {
-
-// The values that turn a filter off are the defaults; `temperature` 0 takes
-// the most likely token each time.
-struct SamplingOptions {
-  float temperature = 0.8f;     // >= 0
-  uint32_t top_k = 0;           // 0: off
-  float top_p = 1.0f;           // (0, 1]; 1: off
-  float min_p = 0.0f;           // [0, 1); 0: off
-  float repeat_penalty = 1.0f;  // > 0; 1: off
-  uint32_t repeat_window = 64;  // tokens back that the penalty looks at
-  uint64_t seed = 0;
-};
 
 struct GenerateRequest {
   // Text, or the token ids themselves.
@@ -33,9 +22,9 @@ struct GenerateRequest {
   bool add_special = true;
   // For text: control tokens written in it become ids.
   bool parse_special = false;
-  SamplingOptions sampling;
-  uint32_t max_tokens = 128;  // 0: the prompt alone (for dump_prompt_logits)
-  std::vector<std::string> stop;
+  model::SamplingParameters sampling;
+  uint32_t max_tokens = 128;      // 0: the prompt alone
+  std::vector<std::string> stop;  // model::StopMatcher has the limits
   bool ignore_eos = false;
   bool dump_prompt_logits = false;
 };
@@ -44,14 +33,16 @@ enum class FinishReason : uint8_t {
   kEndOfText,   // the model ended it
   kStopString,  // one of `stop` came up; it is not part of the text
   kLength,      // max_tokens
-  kContext,     // the provided context is full
+  kContext,     // the context that was provided is full
   kCancelled,
 };
+// "stop", "stop_string", "length", "context", "cancelled".
 absl::string_view ToString(FinishReason reason);
 
 struct GenerateResult {
-  std::string text;                // what was generated, without the prompt
-  std::vector<int32_t> token_ids;  // likewise
+  std::string text;  // what was generated, without the prompt
+  // Likewise; without the token that ended it.
+  std::vector<int32_t> token_ids;
   uint32_t prompt_tokens = 0;
   uint32_t reused_tokens = 0;  // of the prompt, still in the KV cache
   absl::Duration time_to_first_token;

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/unit.h"
 #include "model/architecture.h"
 #include "model/gguf.h"
 #include "model/unit_table.h"
-#include "parallel/memory_need.h"
 #include "parallel/plan.h"
 #include "parallel/planner.h"
 #include "parallel/rank.h"
@@ -43,15 +43,16 @@ struct ModelFile {
   // Errors: of GgufHeader::ReadFile(), LoadModelSpec(), UnitTable::Create().
   static absl::StatusOr<std::unique_ptr<ModelFile>> Read(
       const std::string& path);
+
+  // The same of a header that was read from `path`. The result keeps the header
+  // without the tokenizer, which is most of it.
+  static absl::StatusOr<std::unique_ptr<ModelFile>> FromHeader(
+      const std::string& path, model::GgufHeader header);
 };
 
-parallel::ModelDimensions DimensionsOf(const model::ModelSpec& spec,
-                                       const model::UnitTable& table,
-                                       const parallel::RunOptions& options);
-
 // Plans without a fleet, too: `shoal plan`.
-// Errors: as parallel::MakePlan(); kInvalidArgument also for a context that is
-//         0 or longer than the model was trained for (`run.context_positions`).
+// Errors: as parallel::MakePlan(); kInvalidArgument also for a context
+//         (`run.context_positions`) of 0 or above 2^20.
 absl::StatusOr<parallel::Plan> PlanModel(
     const ModelFile& model, std::vector<parallel::DeviceProfile> devices,
     const PlanOptions& options);

@@ -1,0 +1,133 @@
+// The services for clients: Inference and Operator. Thin: they convert.
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "coordinator/services.h"
+#include "grpcpp/server_context.h"
+#include "grpcpp/support/sync_stream.h"
+#include "proto/inference.grpc.pb.h"
+#include "proto/operator.grpc.pb.h"
+
+namespace shoal::coordinator {
+namespace {
+
+GenerateRequest FromProto(const proto::GenerateRequest& from) {
+  GenerateRequest to;
+  if (from.has_token_ids()) {
+    to.prompt = std::vector<int32_t>(from.token_ids().ids().begin(),
+                                     from.token_ids().ids().end());
+  } else {
+    to.prompt = from.text();
+  }
+  // 0 means off on the wire, where the filters' own value for that is 1.
+  const proto::Sampling& sampling = from.sampling();
+  to.sampling.temperature = sampling.temperature();
+  to.sampling.top_k = sampling.top_k();
+  to.sampling.top_p = sampling.top_p() == 0 ? 1 : sampling.top_p();
+  to.sampling.min_p = sampling.min_p();
+  to.sampling.repeat_penalty =
+      sampling.repeat_penalty() == 0 ? 1 : sampling.repeat_penalty();
+  to.sampling.seed = sampling.seed();
+  if (from.max_tokens() > 0) to.max_tokens = from.max_tokens();
+  to.stop.assign(from.stop().begin(), from.stop().end());
+  to.ignore_eos = from.ignore_eos();
+  return to;
+}
+
+void FillDone(const GenerateResult& from, proto::GenerateDone& to) {
+  to.mutable_token_ids()->Add(from.token_ids.begin(), from.token_ids.end());
+  to.set_prompt_tokens(from.prompt_tokens);
+  to.set_finish_reason(std::string(ToString(from.finish_reason)));
+  to.set_time_to_first_token_ms(
+      absl::ToDoubleMilliseconds(from.time_to_first_token));
+  const double seconds = absl::ToDoubleSeconds(from.time_per_token());
+  to.set_tokens_per_second(seconds > 0 ? 1 / seconds : 0);
+}
+
+class InferenceService final : public proto::Inference::Service {
+ public:
+  explicit InferenceService(RpcHandler& handler) : handler_(handler) {}
+
+  grpc::Status Generate(
+      grpc::ServerContext* context, const proto::GenerateRequest* request,
+      grpc::ServerWriter<proto::GenerateEvent>* writer) override {
+    std::atomic<bool> cancel = false;
+    const auto result = handler_.Generate(
+        FromProto(*request),
+        [&](absl::string_view text) {
+          proto::GenerateEvent event;
+          event.set_text(std::string(text));
+          if (!writer->Write(event) || context->IsCancelled()) cancel = true;
+        },
+        cancel);
+    if (!result.ok()) return ToGrpc(result.status());
+    proto::GenerateEvent event;
+    FillDone(*result, *event.mutable_done());
+    writer->Write(event);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Tokenize(grpc::ServerContext* /*context*/,
+                        const proto::TokenizeRequest* request,
+                        proto::TokenizeReply* reply) override {
+    const auto ids = handler_.Tokenize(request->text(), !request->no_special());
+    if (!ids.ok()) return ToGrpc(ids.status());
+    reply->mutable_tokens()->mutable_ids()->Add(ids->begin(), ids->end());
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ListModels(grpc::ServerContext* /*context*/,
+                          const proto::ListModelsRequest* /*request*/,
+                          proto::ListModelsReply* reply) override {
+    handler_.FillModels(*reply);
+    return grpc::Status::OK;
+  }
+
+ private:
+  RpcHandler& handler_;
+};
+
+class OperatorService final : public proto::Operator::Service {
+ public:
+  explicit OperatorService(RpcHandler& handler) : handler_(handler) {}
+
+  grpc::Status GetStatus(grpc::ServerContext* /*context*/,
+                         const proto::GetStatusRequest* /*request*/,
+                         proto::FleetStatus* reply) override {
+    handler_.FillStatus(*reply);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status GetPlan(grpc::ServerContext* /*context*/,
+                       const proto::GetPlanRequest* /*request*/,
+                       proto::Plan* reply) override {
+    return ToGrpc(handler_.FillPlan(*reply));
+  }
+
+ private:
+  RpcHandler& handler_;
+};
+
+}  // namespace
+
+ServicePtr MakeInferenceService(RpcHandler& handler) {
+  return ServicePtr(new InferenceService(handler));
+}
+
+ServicePtr MakeOperatorService(RpcHandler& handler) {
+  return ServicePtr(new OperatorService(handler));
+}
+
+void ServiceDeleter::operator()(grpc::Service* service) const {
+  delete service;
+}
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  return {static_cast<grpc::StatusCode>(status.raw_code()),
+          std::string(status.message())};
+}
+
+}  // namespace shoal::coordinator

@@ -1,0 +1,414 @@
+#include "coordinator/coordinator.h"
+
+#include <algorithm>
+#include <optional>
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/check.h"
+#include "base/mutex.h"
+#include "base/status_macros.h"
+#include "coordinator/fleet_convert.h"
+#include "coordinator/generator.h"
+#include "coordinator/loaded_model.h"
+#include "coordinator/rpc_server.h"
+#include "memory/process_memory.h"
+#include "proto/inference.pb.h"
+#include "proto/operator.pb.h"
+
+namespace shoal::coordinator {
+namespace {
+
+constexpr absl::Duration kReportTimeout = absl::Seconds(2);
+
+// What the coordinator's process grows by while it serves a model, beyond what
+// the plan counts: gRPC's buffers and threads for each worker.
+constexpr uint64_t kGrowthBytes = uint64_t{4} << 20;
+constexpr uint64_t kGrowthPerWorkerBytes = uint64_t{1} << 20;
+
+// Unlike those of a worker, the fixed bytes of this process depend on the
+// model: header, tokenizer, unit table and buffers.
+uint64_t FixedBytes(const parallel::DeviceProfile& profile,
+                    const LoadedModel& model, size_t worker_count) {
+  const auto memory = memory::ReadProcessMemory();
+  const uint64_t now = memory.ok() ? memory->peak_rss_bytes : 0;
+  const uint64_t vocabulary = model.file->spec.vocabulary;
+  const uint64_t sampling_bytes = vocabulary * (sizeof(float) + 8);
+  const uint64_t reader_bytes =
+      worker_count == 0
+          ? model.file->table.unit_bytes_max()
+          : model.file->table.unit_bytes_max() * UnitServer::kReaderCountMax;
+  return std::max(profile.fixed_bytes,
+                  now + kGrowthBytes + kGrowthPerWorkerBytes * worker_count +
+                      sampling_bytes + reader_bytes);
+}
+
+}  // namespace
+
+class Coordinator::Impl final : public RpcHandler {
+ public:
+  Impl(CoordinatorOptions options, parallel::Rank& rank0,
+       parallel::DeviceProfile profile0);
+  ~Impl() override { Shutdown(); }
+
+  absl::StatusOr<std::string> Listen();
+  Membership& membership() { return membership_; }
+  absl::Status LoadModel(
+      const std::string& path, const PlanOptions& options,
+      const std::function<void(const DeviceProgress&)>& progress,
+      const std::atomic<bool>* cancel);
+  absl::StatusOr<GenerateResult> GenerateOwn(const GenerateRequest& request,
+                                             const TextCallback& on_text,
+                                             const std::atomic<bool>* cancel);
+  absl::Status RunTokens(std::span<const int32_t> ids, uint32_t first_position,
+                         uint32_t session, uint32_t logits_rows,
+                         std::span<float> logits);
+  std::vector<parallel::RankReport> Reports();
+  void Unload();
+  void Shutdown();
+  parallel::Plan plan() const;
+  std::vector<DeviceState> devices() const;
+  std::shared_ptr<LoadedModel> model() const;
+  uint32_t context_positions() const;
+  uint64_t unit_bytes_sent() const;
+
+  // RpcHandler
+  std::shared_ptr<parallel::UnitFetcher> UnitsOf(uint64_t epoch) override;
+  absl::StatusOr<GenerateResult> Generate(
+      const GenerateRequest& request, const TextCallback& on_text,
+      const std::atomic<bool>& cancel) override;
+  absl::StatusOr<std::vector<int32_t>> Tokenize(const std::string& text,
+                                                bool add_special) override;
+  void FillModels(proto::ListModelsReply& reply) override;
+  void FillStatus(proto::FleetStatus& status) override;
+  absl::Status FillPlan(proto::Plan& plan) override;
+
+ private:
+  absl::StatusOr<std::shared_ptr<Deployment>> MakeDeployment(
+      const LoadedModel& model, const PlanOptions& options);
+  void UnloadInTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+
+  const CoordinatorOptions options_;
+  parallel::Rank& rank0_;
+  const parallel::DeviceProfile profile0_;
+  Membership membership_;
+
+  // Held for whole operations on the ranks; taken before state_mutex_.
+  base::Mutex turn_;
+  std::unique_ptr<Generator> generator_ ABSL_GUARDED_BY(turn_);
+  uint64_t epoch_ ABSL_GUARDED_BY(turn_) = 0;
+
+  // What other threads look at; held briefly.
+  mutable base::Mutex state_mutex_;
+  std::shared_ptr<LoadedModel> model_ ABSL_GUARDED_BY(state_mutex_);
+  std::shared_ptr<Deployment> deployment_ ABSL_GUARDED_BY(state_mutex_);
+  uint64_t unit_bytes_before_ ABSL_GUARDED_BY(state_mutex_) = 0;
+
+  std::unique_ptr<RpcServer> server_;  // its threads use all of the above
+};
+
+Coordinator::Impl::Impl(CoordinatorOptions options, parallel::Rank& rank0,
+                        parallel::DeviceProfile profile0)
+    : options_(std::move(options)),
+      rank0_(rank0),
+      profile0_(std::move(profile0)),
+      membership_({profile0_.name, options_.token, options_.heartbeat_interval,
+                   options_.heartbeat_timeout}) {}
+
+absl::StatusOr<std::string> Coordinator::Impl::Listen() {
+  SHOAL_ASSIGN_OR_RETURN(
+      server_, RpcServer::Start({options_.listen_address, options_.insecure},
+                                membership_, *this));
+  return server_->address();
+}
+
+absl::StatusOr<std::shared_ptr<Deployment>> Coordinator::Impl::MakeDeployment(
+    const LoadedModel& model, const PlanOptions& options) {
+  std::vector<std::shared_ptr<RemoteWorker>> workers = membership_.workers();
+  std::vector<parallel::DeviceProfile> devices = {profile0_};
+  devices[0].fixed_bytes = FixedBytes(profile0_, model, workers.size());
+  for (const auto& worker : workers) devices.push_back(worker->info().profile);
+  Deployment::Options setup;
+  SHOAL_ASSIGN_OR_RETURN(setup.plan, PlanModel(*model.file, devices, options));
+  setup.plan.epoch = epoch_;
+  setup.model = model.file->description;
+  setup.run = options.run;
+  for (const auto& device : devices) {
+    setup.budget_bytes.push_back(device.budget_bytes);
+  }
+  std::random_device random;
+  setup.link_key = (uint64_t{random()} << 32) | random();
+  setup.connect_timeout = options_.connect_timeout;
+  setup.load_silence_timeout = options_.load_silence_timeout;
+  setup.cause_wait = options_.cause_wait;
+  return std::make_shared<Deployment>(std::move(setup), rank0_, *model.units,
+                                      std::move(workers));
+}
+
+absl::Status Coordinator::Impl::LoadModel(
+    const std::string& path, const PlanOptions& options,
+    const std::function<void(const DeviceProgress&)>& progress,
+    const std::atomic<bool>* cancel) {
+  base::MutexLock turn(turn_);
+  UnloadInTurn();
+  SHOAL_ASSIGN_OR_RETURN(const std::shared_ptr<LoadedModel> model,
+                         LoadedModel::Open(path, options_.digest_directory));
+  ++epoch_;
+  SHOAL_ASSIGN_OR_RETURN(const std::shared_ptr<Deployment> deployment,
+                         MakeDeployment(*model, options));
+  {
+    // Workers fetch from now on.
+    base::MutexLock lock(state_mutex_);
+    model_ = model;
+    deployment_ = deployment;
+  }
+  const absl::Status started = deployment->Start(progress, cancel);
+  // What was read is known, however it ended.
+  model->units->SaveDigests();
+  if (!started.ok()) {
+    UnloadInTurn();
+    return started;
+  }
+  generator_ = std::make_unique<Generator>(*model, *deployment);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<GenerateResult> Coordinator::Impl::GenerateOwn(
+    const GenerateRequest& request, const TextCallback& on_text,
+    const std::atomic<bool>* cancel) {
+  base::MutexLock turn(turn_);
+  if (generator_ == nullptr) {
+    return absl::FailedPreconditionError("no model is loaded");
+  }
+  return generator_->Generate(request, on_text, cancel);
+}
+
+absl::Status Coordinator::Impl::RunTokens(std::span<const int32_t> ids,
+                                          uint32_t first_position,
+                                          uint32_t session,
+                                          uint32_t logits_rows,
+                                          std::span<float> logits) {
+  base::MutexLock turn(turn_);
+  SHOAL_CHECK(generator_ != nullptr, "no model is loaded");
+  return generator_->RunTokens(ids, first_position, session, logits_rows,
+                               logits);
+}
+
+std::vector<parallel::RankReport> Coordinator::Impl::Reports() {
+  base::MutexLock turn(turn_);
+  std::shared_ptr<Deployment> deployment;
+  {
+    base::MutexLock lock(state_mutex_);
+    deployment = deployment_;
+  }
+  if (deployment == nullptr) return {};
+  return deployment->Reports(absl::Now() + kReportTimeout);
+}
+
+void Coordinator::Impl::Unload() {
+  base::MutexLock turn(turn_);
+  UnloadInTurn();
+}
+
+void Coordinator::Impl::UnloadInTurn() {
+  generator_ = nullptr;
+  std::shared_ptr<Deployment> deployment;
+  {
+    base::MutexLock lock(state_mutex_);
+    deployment = std::move(deployment_);
+    deployment_ = nullptr;
+    if (model_ != nullptr) {
+      unit_bytes_before_ += model_->units->bytes_served();
+    }
+    model_ = nullptr;
+  }
+  if (deployment != nullptr) deployment->End();
+}
+
+void Coordinator::Impl::Shutdown() {
+  Unload();
+  membership_.Shutdown();
+  server_ = nullptr;
+}
+
+parallel::Plan Coordinator::Impl::plan() const {
+  base::MutexLock lock(state_mutex_);
+  SHOAL_CHECK(deployment_ != nullptr, "no model is loaded");
+  return deployment_->plan();
+}
+
+std::vector<DeviceState> Coordinator::Impl::devices() const {
+  bool loaded = false;
+  {
+    base::MutexLock lock(state_mutex_);
+    loaded = deployment_ != nullptr;
+  }
+  std::vector<DeviceState> devices;
+  devices.push_back({profile0_, options_.program_version, loaded ? 0 : -1, {}});
+  for (const auto& worker : membership_.workers()) {
+    const std::optional<uint32_t> rank = worker->rank();
+    devices.push_back({worker->info().profile, worker->info().program_version,
+                       rank ? static_cast<int32_t>(*rank) : -1,
+                       absl::Now() - worker->heard()});
+  }
+  return devices;
+}
+
+std::shared_ptr<LoadedModel> Coordinator::Impl::model() const {
+  base::MutexLock lock(state_mutex_);
+  return model_;
+}
+
+uint32_t Coordinator::Impl::context_positions() const {
+  base::MutexLock lock(state_mutex_);
+  SHOAL_CHECK(deployment_ != nullptr, "no model is loaded");
+  return deployment_->run().context_positions;
+}
+
+uint64_t Coordinator::Impl::unit_bytes_sent() const {
+  base::MutexLock lock(state_mutex_);
+  return unit_bytes_before_ +
+         (model_ == nullptr ? 0 : model_->units->bytes_served());
+}
+
+std::shared_ptr<parallel::UnitFetcher> Coordinator::Impl::UnitsOf(
+    uint64_t epoch) {
+  base::MutexLock lock(state_mutex_);
+  if (deployment_ == nullptr || deployment_->plan().epoch != epoch) {
+    return nullptr;
+  }
+  // Keeps the whole model while a fetch runs.
+  return std::shared_ptr<parallel::UnitFetcher>(model_, model_->units.get());
+}
+
+absl::StatusOr<GenerateResult> Coordinator::Impl::Generate(
+    const GenerateRequest& request, const TextCallback& on_text,
+    const std::atomic<bool>& cancel) {
+  return GenerateOwn(request, on_text, &cancel);
+}
+
+absl::StatusOr<std::vector<int32_t>> Coordinator::Impl::Tokenize(
+    const std::string& text, bool add_special) {
+  const std::shared_ptr<LoadedModel> loaded = model();
+  if (loaded == nullptr) {
+    return absl::FailedPreconditionError("no model is loaded");
+  }
+  model::Tokenizer::EncodeOptions options;
+  options.add_special = add_special;
+  return loaded->tokenizer->Encode(text, options);
+}
+
+void Coordinator::Impl::FillModels(proto::ListModelsReply& reply) {
+  base::MutexLock lock(state_mutex_);
+  if (model_ == nullptr || deployment_ == nullptr) return;
+  auto& listed = *reply.add_models();
+  listed.set_id(model_->file->description.id);
+  listed.set_name(model_->file->description.name);
+  listed.set_context_positions(deployment_->run().context_positions);
+}
+
+void Coordinator::Impl::FillStatus(proto::FleetStatus& status) {
+  status.set_coordinator_name(profile0_.name);
+  status.set_program_version(options_.program_version);
+  bool is_coordinator = true;
+  for (const DeviceState& device : devices()) {
+    proto::DeviceStatus& added = *status.add_devices();
+    *added.mutable_profile() = ToProto(device.profile);
+    added.set_is_coordinator(is_coordinator);
+    if (device.rank >= 0) added.set_rank(static_cast<uint32_t>(device.rank));
+    added.set_silent_ms(
+        static_cast<uint32_t>(absl::ToInt64Milliseconds(device.silent)));
+    added.set_program_version(device.program_version);
+    is_coordinator = false;
+  }
+  std::shared_ptr<Deployment> deployment;
+  {
+    base::MutexLock lock(state_mutex_);
+    deployment = deployment_;
+    if (model_ == nullptr || deployment == nullptr) return;
+    status.set_model_id(model_->file->description.id);
+    status.set_model_name(model_->file->description.name);
+  }
+  status.set_epoch(deployment->plan().epoch);
+  if (deployment->failed()) {
+    status.set_failure(std::string(deployment->failure().message()));
+  }
+}
+
+absl::Status Coordinator::Impl::FillPlan(proto::Plan& plan) {
+  base::MutexLock lock(state_mutex_);
+  if (deployment_ == nullptr) return absl::NotFoundError("no model is loaded");
+  plan = ToProto(deployment_->plan());
+  return absl::OkStatus();
+}
+
+Coordinator::Coordinator(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Coordinator::~Coordinator() = default;
+
+std::unique_ptr<Coordinator> Coordinator::Create(
+    CoordinatorOptions options, parallel::Rank& rank0,
+    parallel::DeviceProfile profile0) {
+  return std::unique_ptr<Coordinator>(new Coordinator(
+      std::make_unique<Impl>(std::move(options), rank0, std::move(profile0))));
+}
+
+absl::StatusOr<std::string> Coordinator::Listen() { return impl_->Listen(); }
+
+absl::Status Coordinator::WaitForWorkers(
+    uint32_t count, absl::Time deadline,
+    const std::function<void(const JoinProgress&)>& progress,
+    const std::atomic<bool>* cancel) {
+  return impl_->membership().WaitFor(count, deadline, progress, cancel);
+}
+
+absl::Status Coordinator::LoadModel(
+    const std::string& path, const PlanOptions& options,
+    const std::function<void(const DeviceProgress&)>& progress,
+    const std::atomic<bool>* cancel) {
+  return impl_->LoadModel(path, options, progress, cancel);
+}
+
+absl::StatusOr<GenerateResult> Coordinator::Generate(
+    const GenerateRequest& request, const TextCallback& on_text,
+    const std::atomic<bool>* cancel) {
+  return impl_->GenerateOwn(request, on_text, cancel);
+}
+
+absl::Status Coordinator::RunTokens(std::span<const int32_t> ids,
+                                    uint32_t first_position, uint32_t session,
+                                    uint32_t logits_rows,
+                                    std::span<float> logits) {
+  return impl_->RunTokens(ids, first_position, session, logits_rows, logits);
+}
+
+std::vector<parallel::RankReport> Coordinator::Reports() {
+  return impl_->Reports();
+}
+void Coordinator::Unload() { impl_->Unload(); }
+void Coordinator::Shutdown() { impl_->Shutdown(); }
+parallel::Plan Coordinator::plan() const { return impl_->plan(); }
+std::vector<DeviceState> Coordinator::devices() const {
+  return impl_->devices();
+}
+
+const ModelFile& Coordinator::model() const {
+  const auto model = impl_->model();
+  SHOAL_CHECK(model != nullptr, "no model is loaded");
+  return *model->file;
+}
+
+const model::Tokenizer& Coordinator::tokenizer() const {
+  const auto model = impl_->model();
+  SHOAL_CHECK(model != nullptr, "no model is loaded");
+  return *model->tokenizer;
+}
+
+uint32_t Coordinator::context_positions() const {
+  return impl_->context_positions();
+}
+uint64_t Coordinator::unit_bytes_sent() const {
+  return impl_->unit_bytes_sent();
+}
+
+}  // namespace shoal::coordinator

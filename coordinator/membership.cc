@@ -1,0 +1,252 @@
+#include "coordinator/membership.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "coordinator/fleet_convert.h"
+#include "proto/fleet.pb.h"
+#include "proto/fleet_protocol.h"
+
+namespace shoal::coordinator {
+namespace {
+
+constexpr size_t kNewsMax = 64;
+constexpr size_t kWorkerCountMax = 1024;
+constexpr absl::Duration kCancelLook = absl::Milliseconds(100);
+
+proto::CoordinatorMessage HeartbeatMessage() {
+  proto::CoordinatorMessage message;
+  message.mutable_heartbeat();
+  return message;
+}
+
+}  // namespace
+
+bool TokensMatch(absl::string_view expected, absl::string_view shown) {
+  volatile unsigned difference = expected.size() == shown.size() ? 0 : 1;
+  for (size_t i = 0; i < shown.size(); ++i) {
+    const char wanted = expected.empty() ? 0 : expected[i % expected.size()];
+    difference = difference | static_cast<unsigned char>(wanted ^ shown[i]);
+  }
+  return difference == 0;
+}
+
+Membership::Membership(Options options) : options_(std::move(options)) {
+  watcher_ = std::thread([this] { Watch(); });
+}
+
+Membership::~Membership() {
+  {
+    base::MutexLock lock(mutex_);
+    stopping_ = true;
+    changed_.NotifyAll();
+  }
+  watcher_.join();
+}
+
+absl::Status Membership::Judge(const proto::Hello& hello, bool& retry) {
+  retry = false;
+  if (hello.protocol_version() != proto::kFleetProtocolVersion) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the worker speaks protocol version ", hello.protocol_version(),
+        ", the coordinator version ", proto::kFleetProtocolVersion,
+        "; install the same shoal on both"));
+  }
+  if (hello.token().size() > proto::kTokenBytesMax ||
+      (!options_.token.empty() &&
+       !TokensMatch(options_.token, hello.token()))) {
+    return absl::PermissionDeniedError(
+        "the join token is not the coordinator's; give the worker the same "
+        "one (--token-file)");
+  }
+  SHOAL_RETURN_IF_ERROR(ProfileFromProto(hello.profile()).status());
+  retry = true;
+  base::MutexLock lock(mutex_);
+  if (stopping_) return absl::UnavailableError("the coordinator is ending");
+  if (workers_.size() >= kWorkerCountMax) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "the fleet has ", kWorkerCountMax, " workers already, the most"));
+  }
+  return NameIsFree(hello.profile().name());
+}
+
+absl::Status Membership::NameIsFree(const std::string& name) const {
+  const bool taken =
+      name == options_.coordinator_name ||
+      std::any_of(workers_.begin(), workers_.end(),
+                  [&name](const auto& other) { return other->name() == name; });
+  if (!taken) return absl::OkStatus();
+  return absl::AlreadyExistsError(
+      absl::StrCat("a device named ", name,
+                   " is in the fleet already; give this one another --name"));
+}
+
+void Membership::Refuse(const std::string& device, absl::string_view peer,
+                        const absl::Status& why, bool retry, WorkerLink& link) {
+  SHOAL_LOG(kWarning, "refused ", device, " at ", peer, ": ", why.message());
+  proto::CoordinatorMessage message;
+  *message.mutable_refusal()->mutable_status() = ToProto(why);
+  message.mutable_refusal()->set_protocol_version(proto::kFleetProtocolVersion);
+  message.mutable_refusal()->set_retry(retry);
+  link.Send(message);
+  base::MutexLock lock(mutex_);
+  last_refusal_ = why;
+  last_refused_ = device;
+  if (news_.size() < kNewsMax) news_.push_back({device, why, 0, 0});
+  changed_.NotifyAll();
+}
+
+std::shared_ptr<RemoteWorker> Membership::Admit(
+    const proto::Hello& hello, absl::string_view peer,
+    std::shared_ptr<WorkerLink> link) {
+  bool retry = false;
+  const auto profile = ProfileFromProto(hello.profile());
+  const std::string device =
+      profile.ok() ? profile->name : std::string("a device");
+  absl::Status verdict = Judge(hello, retry);
+  if (verdict.ok()) {
+    base::MutexLock lock(mutex_);
+    verdict = NameIsFree(device);  // another thread may have been faster
+    if (verdict.ok()) {
+      RemoteWorker::Info info;
+      info.profile = *profile;
+      info.program_version = hello.program_version().substr(0, 64);
+      info.order = hello.order();
+      info.join_number = ++join_count_;
+      info.session_key = (uint64_t{random_()} << 32) | random_();
+      proto::CoordinatorMessage message;
+      proto::Welcome& welcome = *message.mutable_welcome();
+      welcome.set_protocol_version(proto::kFleetProtocolVersion);
+      welcome.set_coordinator_name(options_.coordinator_name);
+      welcome.set_heartbeat_interval_ms(static_cast<uint32_t>(
+          absl::ToInt64Milliseconds(options_.heartbeat_interval)));
+      welcome.set_heartbeat_timeout_ms(static_cast<uint32_t>(
+          absl::ToInt64Milliseconds(options_.heartbeat_timeout)));
+      welcome.set_session_key(info.session_key);
+      link->Send(message);
+      auto worker = std::make_shared<RemoteWorker>(std::move(info), link);
+      workers_.push_back(worker);
+      if (news_.size() < kNewsMax) {
+        news_.push_back({device, absl::OkStatus(), 0, 0});
+      }
+      changed_.NotifyAll();
+      SHOAL_LOG(kInfo, device, " joined from ", peer);
+      return worker;
+    }
+  }
+  Refuse(device, peer, verdict, retry, *link);
+  return nullptr;
+}
+
+void Membership::Remove(const std::shared_ptr<RemoteWorker>& worker,
+                        const absl::Status& why) {
+  {
+    base::MutexLock lock(mutex_);
+    std::erase(workers_, worker);
+    changed_.NotifyAll();
+  }
+  SHOAL_LOG(kInfo, "lost ", worker->name(), ": ", why.message());
+  worker->OnLost(why);
+}
+
+std::vector<std::shared_ptr<RemoteWorker>> Membership::workers() const {
+  std::vector<std::shared_ptr<RemoteWorker>> workers;
+  {
+    base::MutexLock lock(mutex_);
+    workers = workers_;
+  }
+  std::sort(workers.begin(), workers.end(), [](const auto& a, const auto& b) {
+    return std::tie(a->info().order, a->info().join_number) <
+           std::tie(b->info().order, b->info().join_number);
+  });
+  return workers;
+}
+
+bool Membership::HasSession(uint64_t session_key) const {
+  base::MutexLock lock(mutex_);
+  return std::any_of(workers_.begin(), workers_.end(),
+                     [session_key](const auto& worker) {
+                       return worker->info().session_key == session_key;
+                     });
+}
+
+absl::Status Membership::WaitFor(
+    uint32_t count, absl::Time deadline,
+    const std::function<void(const JoinProgress&)>& progress,
+    const std::atomic<bool>* cancel) {
+  while (true) {
+    std::deque<JoinProgress> news;
+    {
+      base::MutexLock lock(mutex_);
+      const auto joined = static_cast<uint32_t>(workers_.size());
+      news.swap(news_);
+      for (JoinProgress& item : news) {
+        item.joined = joined;
+        item.expected = count;
+      }
+      if (news.empty()) {
+        if (joined >= count) return absl::OkStatus();
+        if (cancel != nullptr && cancel->load()) {
+          return absl::CancelledError("interrupted while waiting for workers");
+        }
+        const absl::Time now = absl::Now();
+        if (now >= deadline) {
+          return absl::DeadlineExceededError(absl::StrCat(
+              joined, " of ", count, " workers joined in time",
+              last_refusal_.ok()
+                  ? std::string("; start the others with `shoal worker --join`")
+                  : absl::StrCat("; refused ", last_refused_, ": ",
+                                 last_refusal_.message())));
+        }
+        changed_.WaitUntil(mutex_, std::min(deadline, now + kCancelLook));
+      }
+    }
+    if (!progress) continue;
+    for (const JoinProgress& item : news) progress(item);
+  }
+}
+
+void Membership::Watch() {
+  const proto::CoordinatorMessage heartbeat = HeartbeatMessage();
+  absl::Time next = absl::Now();
+  while (true) {
+    std::vector<std::shared_ptr<RemoteWorker>> members;
+    {
+      base::MutexLock lock(mutex_);
+      while (!stopping_ && absl::Now() < next) {
+        changed_.WaitUntil(mutex_, next);
+      }
+      if (stopping_) return;
+      members = workers_;
+    }
+    next = absl::Now() + options_.heartbeat_interval;
+    for (const auto& worker : members) {
+      worker->Send(heartbeat);
+      const absl::Duration silent = absl::Now() - worker->heard();
+      if (silent <= options_.heartbeat_timeout) continue;
+      worker->OnLost(absl::UnavailableError(
+          absl::StrCat("no sign of life for ", absl::FormatDuration(silent),
+                       "; it hangs, or its network is down")));
+      worker->Cancel();
+    }
+  }
+}
+
+void Membership::Shutdown() {
+  std::vector<std::shared_ptr<RemoteWorker>> members;
+  {
+    base::MutexLock lock(mutex_);
+    stopping_ = true;
+    members = workers_;
+    changed_.NotifyAll();
+  }
+  proto::CoordinatorMessage message;
+  message.mutable_shutdown();
+  for (const auto& worker : members) worker->Send(message);
+}
+
+}  // namespace shoal::coordinator

@@ -1,0 +1,133 @@
+#include "coordinator/remote_worker.h"
+
+#include <map>
+#include <utility>
+
+#include "coordinator/fleet_convert.h"
+#include "proto/fleet.pb.h"
+
+namespace shoal::coordinator {
+namespace {
+
+// Hands one message of a plan to the plan's epoch; others are none of these.
+void Deliver(const proto::WorkerMessage& message, uint32_t rank, Epoch& epoch) {
+  switch (message.kind_case()) {
+    case proto::WorkerMessage::kLoadProgress: {
+      const proto::LoadProgress& progress = message.load_progress();
+      if (progress.epoch() != epoch.number()) return;
+      epoch.OnProgress(rank, {progress.bytes_done(), progress.bytes_total(),
+                              progress.what()});
+      return;
+    }
+    case proto::WorkerMessage::kLoaded: {
+      const proto::Loaded& loaded = message.loaded();
+      if (loaded.epoch() != epoch.number()) return;
+      epoch.OnLoaded(rank, Epoch::Endpoints(loaded.endpoints().begin(),
+                                            loaded.endpoints().end()));
+      return;
+    }
+    case proto::WorkerMessage::kConnected:
+      if (message.connected().epoch() != epoch.number()) return;
+      epoch.OnConnected(rank);
+      return;
+    case proto::WorkerMessage::kFailed:
+      if (message.failed().epoch() != epoch.number()) return;
+      epoch.OnFailure(rank, FailureSource::kWorker,
+                      FailureFromProto(message.failed().status()));
+      return;
+    default:
+      return;
+  }
+}
+
+}  // namespace
+
+RemoteWorker::RemoteWorker(Info info, std::shared_ptr<WorkerLink> link)
+    : info_(std::move(info)), link_(std::move(link)), heard_(absl::Now()) {}
+
+void RemoteWorker::OnMessage(const proto::WorkerMessage& message) {
+  std::shared_ptr<Epoch> epoch;
+  uint32_t rank = 0;
+  {
+    base::MutexLock lock(mutex_);
+    heard_ = absl::Now();
+    if (message.has_report()) {
+      report_number_ = message.report().request();
+      report_ = ReportFromProto(message.report());
+      // What a worker calls itself does not count, but what it joined as.
+      report_.name = info_.profile.name;
+      report_.rank = rank_;
+      changed_.NotifyAll();
+      return;
+    }
+    epoch = epoch_;
+    rank = rank_;
+  }
+  if (epoch != nullptr) Deliver(message, rank, *epoch);
+}
+
+void RemoteWorker::OnLost(const absl::Status& why) {
+  std::shared_ptr<Epoch> epoch;
+  uint32_t rank = 0;
+  {
+    base::MutexLock lock(mutex_);
+    if (!loss_.ok()) return;
+    loss_ = why;
+    epoch = epoch_;
+    rank = rank_;
+    changed_.NotifyAll();
+  }
+  if (epoch != nullptr) epoch->OnFailure(rank, FailureSource::kLost, why);
+}
+
+void RemoteWorker::Attach(std::shared_ptr<Epoch> epoch, uint32_t rank) {
+  absl::Status loss;
+  {
+    base::MutexLock lock(mutex_);
+    epoch_ = epoch;
+    rank_ = rank;
+    loss = loss_;
+  }
+  if (!loss.ok()) epoch->OnFailure(rank, FailureSource::kLost, loss);
+}
+
+void RemoteWorker::Detach() {
+  base::MutexLock lock(mutex_);
+  epoch_ = nullptr;
+}
+
+std::optional<uint32_t> RemoteWorker::rank() const {
+  base::MutexLock lock(mutex_);
+  if (epoch_ == nullptr) return std::nullopt;
+  return rank_;
+}
+
+std::optional<parallel::RankReport> RemoteWorker::AskReport(
+    absl::Time deadline) {
+  proto::CoordinatorMessage message;
+  uint64_t number = 0;
+  {
+    base::MutexLock lock(mutex_);
+    number = ++reports_asked_;
+  }
+  message.mutable_ask_report()->set_request(number);
+  link_->Send(message);
+  base::MutexLock lock(mutex_);
+  while (report_number_ < number) {
+    if (!loss_.ok() || absl::Now() >= deadline) return std::nullopt;
+    changed_.WaitUntil(mutex_, deadline);
+  }
+  return report_;
+}
+
+bool RemoteWorker::lost() const {
+  base::MutexLock lock(mutex_);
+  return !loss_.ok();
+}
+
+absl::Time RemoteWorker::heard() const {
+  base::MutexLock lock(mutex_);
+  return heard_;
+}
+
+}  // namespace shoal::coordinator

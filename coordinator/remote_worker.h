@@ -1,0 +1,87 @@
+// One worker that joined, as the coordinator sees it.
+
+#ifndef SHOAL_COORDINATOR_REMOTE_WORKER_H_
+#define SHOAL_COORDINATOR_REMOTE_WORKER_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "base/mutex.h"
+#include "coordinator/epoch.h"
+#include "parallel/planner.h"
+#include "parallel/rank.h"
+
+namespace shoal::proto {
+class CoordinatorMessage;
+class WorkerMessage;
+}  // namespace shoal::proto
+
+namespace shoal::coordinator {
+
+// Carries messages to a worker. Threads: thread-safe.
+class WorkerLink {
+ public:
+  virtual ~WorkerLink() = default;
+  // Queues a message; never blocks. Dropped if the stream is gone.
+  virtual void Send(const proto::CoordinatorMessage& message) = 0;
+  // Breaks the stream.
+  virtual void Cancel() = 0;
+};
+
+// Outlives its stream: whoever holds it after the loss sees lost().
+// Threads: thread-safe.
+class RemoteWorker {
+ public:
+  struct Info {
+    parallel::DeviceProfile profile;
+    std::string program_version;
+    uint32_t order = 0;
+    uint64_t join_number = 0;
+    uint64_t session_key = 0;
+  };
+
+  RemoteWorker(Info info, std::shared_ptr<WorkerLink> link);
+
+  const Info& info() const { return info_; }
+  const std::string& name() const { return info_.profile.name; }
+
+  // From the stream.
+  void OnMessage(const proto::WorkerMessage& message);
+  void OnLost(const absl::Status& why);
+
+  void Send(const proto::CoordinatorMessage& message) { link_->Send(message); }
+  void Cancel() { link_->Cancel(); }
+
+  // News of this plan go to `epoch` from now on; an earlier loss too.
+  void Attach(std::shared_ptr<Epoch> epoch, uint32_t rank);
+  void Detach();
+  std::optional<uint32_t> rank() const;
+
+  // Asks and waits. Nothing if no answer came by `deadline`.
+  std::optional<parallel::RankReport> AskReport(absl::Time deadline);
+
+  bool lost() const;
+  absl::Time heard() const;
+
+ private:
+  const Info info_;
+  const std::shared_ptr<WorkerLink> link_;
+
+  mutable base::Mutex mutex_;
+  base::CondVar changed_;
+  std::shared_ptr<Epoch> epoch_ ABSL_GUARDED_BY(mutex_);
+  uint32_t rank_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status loss_ ABSL_GUARDED_BY(mutex_);  // OK: still here
+  absl::Time heard_ ABSL_GUARDED_BY(mutex_);
+  uint64_t reports_asked_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t report_number_ ABSL_GUARDED_BY(mutex_) = 0;  // of report_
+  parallel::RankReport report_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace shoal::coordinator
+
+#endif  // SHOAL_COORDINATOR_REMOTE_WORKER_H_

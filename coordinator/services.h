@@ -1,0 +1,35 @@
+// The gRPC services of the coordinator, behind one plain header.
+
+#ifndef SHOAL_COORDINATOR_SERVICES_H_
+#define SHOAL_COORDINATOR_SERVICES_H_
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "coordinator/membership.h"
+#include "coordinator/rpc_server.h"
+
+namespace grpc {
+class Service;
+class Status;
+}  // namespace grpc
+
+namespace shoal::coordinator {
+
+// Deletes a grpc::Service where its type is complete.
+struct ServiceDeleter {
+  void operator()(grpc::Service* service) const;
+};
+using ServicePtr = std::unique_ptr<grpc::Service, ServiceDeleter>;
+
+// The arguments are borrowed and must outlive the service.
+ServicePtr MakeFleetService(Membership& membership, RpcHandler& handler);
+ServicePtr MakeInferenceService(RpcHandler& handler);
+ServicePtr MakeOperatorService(RpcHandler& handler);
+
+// The codes are the same numbers.
+grpc::Status ToGrpc(const absl::Status& status);
+
+}  // namespace shoal::coordinator
+
+#endif  // SHOAL_COORDINATOR_SERVICES_H_
