@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
 namespace shoal::cli {
@@ -29,9 +30,19 @@ void Command::AddSwitch(FlagSpec spec, bool* to) {
   flags_.push_back({std::move(spec), nullptr, to});
 }
 
+absl::Status Command::Set(absl::string_view name,
+                          const std::string& value) const {
+  for (const Flag& flag : flags_) {
+    if (flag.set && flag.spec.Name() == name) return flag.set(value);
+  }
+  return absl::InvalidArgumentError(absl::StrCat("there is no ", name));
+}
+
 std::vector<FlagSpec> Command::flags() const {
   std::vector<FlagSpec> specs;
-  for (const Flag& flag : flags_) specs.push_back(flag.spec);
+  for (const Flag& flag : flags_) {
+    if (!flag.spec.hidden) specs.push_back(flag.spec);
+  }
   return specs;
 }
 

@@ -25,6 +25,7 @@ struct FlagSpec {
   std::vector<std::string> choices = {};  // for completion
   bool required = false;
   bool repeated = false;  // may be given several times
+  bool hidden = false;    // not in help and completion: for our own use
 
   // The longest of the names: "--model".
   std::string Name() const;
@@ -47,6 +48,10 @@ class Command {
   // A switch without a value.
   void AddSwitch(FlagSpec spec, bool* to);
 
+  // Calls the setter of a flag, for values that come from elsewhere.
+  // Errors: kInvalidArgument  the setter's, or no flag of this name
+  absl::Status Set(absl::string_view name, const std::string& value) const;
+
   // More text below the flags: what the verb does, examples.
   void SetDetails(std::string details) { details_ = std::move(details); }
   // Looks at flags together, after all were set; a status is wrong usage.
@@ -58,6 +63,7 @@ class Command {
   const std::string& summary() const { return summary_; }
   const std::string& details() const { return details_; }
   const std::vector<std::unique_ptr<Command>>& verbs() const { return verbs_; }
+  // Those that are not hidden.
   std::vector<FlagSpec> flags() const;
   const Command* FindVerb(absl::string_view name) const;
 

@@ -39,8 +39,8 @@ std::vector<std::string> Words(const Choices<T>& choices) {
   return words;
 }
 
-template <typename T>
-Command::Setter SetChoice(const Choices<T>& choices, T* to) {
+template <typename T, typename U>
+Command::Setter SetChoice(const Choices<T>& choices, U* to) {
   return [choices, to](const std::string& text) -> absl::Status {
     for (const auto& [word, value] : choices) {
       if (word == text) {

@@ -132,6 +132,7 @@ void Parser::MirrorFlag(const Command::Flag& flag, CLI::App& app,
     }
   }
   if (!flag.spec.group.empty()) option->group(flag.spec.group);
+  if (flag.spec.hidden) option->group("");
   options.push_back(option);
 }
 

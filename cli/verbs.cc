@@ -18,6 +18,10 @@ void AddVerbs(Command& root) {
     std::printf("shoal %s\n", SHOAL_VERSION);
     return absl::OkStatus();
   });
+  AddRunVerb(root);
+  AddChatVerb(root);
+  AddWorkerVerb(root);
+  AddPlanVerb(root);
   AddTokenizeVerb(root);
   AddModelVerb(root);
   AddStoreVerb(root);

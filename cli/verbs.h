@@ -7,6 +7,7 @@
 
 namespace shoal::cli {
 
+void AddChatVerb(Command& root);
 void AddCompletionVerb(Command& root);
 void AddHelpVerb(Command& root);
 void AddModelVerb(Command& root);  // model inspect, model synth

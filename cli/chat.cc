@@ -1,0 +1,143 @@
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "cli/flag_values.h"
+#include "cli/flags_how.h"
+#include "cli/flags_sampling.h"
+#include "cli/flags_where.h"
+#include "cli/interrupt.h"
+#include "cli/session.h"
+#include "cli/summary.h"
+#include "cli/verbs.h"
+
+namespace shoal::cli {
+namespace {
+
+struct ChatFlags {
+  std::string model;
+  WhereFlags where;
+  HowFlags how;
+  SamplingFlags sampling;
+};
+
+// Lines of standard input, given up when an interrupt comes.
+class LineReader {
+ public:
+  explicit LineReader(const InterruptWatcher& interrupt)
+      : interrupt_(interrupt), terminal_(isatty(STDIN_FILENO) == 1) {}
+
+  // Nothing at the end of the input, or after an interrupt.
+  std::optional<std::string> Next() {
+    if (terminal_) std::fputs("> ", stderr);
+    for (;;) {
+      const size_t end = buffer_.find('\n');
+      if (end != std::string::npos) {
+        std::string line = buffer_.substr(0, end);
+        buffer_.erase(0, end + 1);
+        return line;
+      }
+      pollfd files[2] = {{STDIN_FILENO, POLLIN, 0},
+                         {interrupt_.file(), POLLIN, 0}};
+      if (poll(files, 2, -1) < 0 && errno != EINTR) return std::nullopt;
+      if (interrupt_.interrupted()) return std::nullopt;
+      if (files[0].revents == 0) continue;
+      char bytes[1024];
+      const ssize_t count = read(STDIN_FILENO, bytes, sizeof(bytes));
+      if (count <= 0) {
+        if (buffer_.empty()) return std::nullopt;
+        return std::exchange(buffer_, "");
+      }
+      buffer_.append(bytes, static_cast<size_t>(count));
+    }
+  }
+
+ private:
+  const InterruptWatcher& interrupt_;
+  const bool terminal_;
+  std::string buffer_;
+};
+
+absl::Status Chat(const ChatFlags& flags) {
+  InterruptWatcher interrupt;
+  SHOAL_ASSIGN_OR_RETURN(const SessionOptions options,
+                         SessionOptionsOf(flags.model, flags.where, flags.how));
+  SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session,
+                         Session::Start(options, interrupt));
+  coordinator::Coordinator& coordinator = session->coordinator();
+  coordinator::GenerateRequest request = RequestOf(flags.sampling);
+  LineReader lines(interrupt);
+  std::string conversation;
+  std::optional<coordinator::GenerateResult> last;
+  while (const std::optional<std::string> line = lines.Next()) {
+    if (line->empty()) continue;
+    absl::StrAppend(&conversation, *line, "\n");
+    request.prompt = conversation;
+    SHOAL_ASSIGN_OR_RETURN(coordinator::GenerateResult result,
+                           coordinator.Generate(
+                               request,
+                               [](absl::string_view text) {
+                                 std::fwrite(text.data(), 1, text.size(),
+                                             stdout);
+                                 std::fflush(stdout);
+                               },
+                               &interrupt.cancel()));
+    std::fputs("\n", stdout);
+    std::fflush(stdout);
+    absl::StrAppend(&conversation, result.text, "\n");
+    const bool full =
+        result.finish_reason == coordinator::FinishReason::kContext;
+    last = std::move(result);
+    if (full) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("the conversation has filled the context of ",
+                       coordinator.context_positions(),
+                       " tokens; begin a new one, or allow more with --ctx"));
+    }
+    if (interrupt.interrupted()) break;
+  }
+  if (last) {
+    std::fprintf(stderr, "\n%s",
+                 SummaryText(FactsOf(coordinator, *std::move(last))).c_str());
+  }
+  if (interrupt.interrupted()) return absl::CancelledError("interrupted");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddChatVerb(Command& root) {
+  Command& verb = root.AddVerb("chat", "A conversation in the terminal");
+  auto flags = std::make_shared<ChatFlags>();
+  verb.AddFlag({.names = "-m,--model",
+                .value = "FILE",
+                .help = "The model, a GGUF file"},
+               SetText(&flags->model));
+  AddWhereFlags(verb, flags->where);
+  AddHowFlags(verb, flags->how);
+  AddSamplingFlags(verb, flags->sampling);
+  verb.SetDetails(
+      "Each line goes to the end of the conversation, and the model goes on\n"
+      "with its text as it is; chat templates are still to come. An empty\n"
+      "line does nothing; the end of the input (Ctrl-D) ends it.\n\n"
+      "Example:\n"
+      "  shoal chat -m MODEL.gguf --local 2 --stop '\n'");
+  verb.SetCheck([flags] {
+    if (flags->model.empty() && flags->where.cluster.empty()) {
+      return absl::InvalidArgumentError(
+          "--model is missing (a GGUF file, or a --cluster that names one)");
+    }
+    return CheckWhereFlags(flags->where);
+  });
+  verb.SetRunner([flags] { return Chat(*flags); });
+}
+
+}  // namespace shoal::cli

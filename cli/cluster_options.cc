@@ -1,0 +1,104 @@
+#include "cli/cluster_options.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "cli/cluster_config.h"
+#include "cli/store_root.h"
+
+namespace shoal::cli {
+namespace {
+
+// The flags, and what the file says where they say nothing.
+HowFlags Merge(const HowFlags& flags, const HowFlags& file) {
+  HowFlags how = flags;
+  if (how.context == 0) how.context = file.context;
+  if (how.chunk == 0) how.chunk = file.chunk;
+  if (!how.weights) how.weights = file.weights;
+  if (how.tensor_parallel == 0 && how.pipeline_parallel == 0) {
+    how.tensor_parallel = file.tensor_parallel;
+    how.pipeline_parallel = file.pipeline_parallel;
+  }
+  if (how.shares.empty()) how.shares = file.shares;
+  if (!how.collective) how.collective = file.collective;
+  if (!how.payload) how.payload = file.payload;
+  if (!how.f32_activations) how.f32_activations = file.f32_activations;
+  if (!how.kv) how.kv = file.kv;
+  how.data_timeout = file.data_timeout;
+  return how;
+}
+
+absl::StatusOr<std::vector<LocalDeviceOptions>> LocalDevices(
+    const std::vector<ClusterDevice>& devices, const HowFlags& how) {
+  const auto count = static_cast<uint32_t>(devices.size());
+  SHOAL_ASSIGN_OR_RETURN(const std::vector<uint64_t> budgets,
+                         LocalBudgets(how, count));
+  SHOAL_ASSIGN_OR_RETURN(const std::string root, StoreRoot(how.store));
+  std::vector<LocalDeviceOptions> locals;
+  for (uint32_t i = 0; i < count; ++i) {
+    const ClusterDevice& from = devices[i];
+    LocalDeviceOptions to;
+    to.name = from.name;
+    to.budget_bytes = how.memory_bytes.empty() && from.ram_cap_bytes > 0
+                          ? from.ram_cap_bytes
+                          : budgets[i];
+    if (from.disk_cap_bytes > 0) to.disk_cap_bytes = from.disk_cap_bytes;
+    to.threads = how.threads == 0 && from.threads > 0 ? from.threads
+                                                      : ThreadsOf(how, count);
+    to.store_directory =
+        from.store.empty() ? DeviceStore(root, from.name) : from.store;
+    locals.push_back(std::move(to));
+  }
+  return locals;
+}
+
+}  // namespace
+
+absl::StatusOr<SessionOptions> SessionOptionsOfCluster(
+    const std::string& model, const WhereFlags& where,
+    const HowFlags& how_flags) {
+  SHOAL_ASSIGN_OR_RETURN(const ClusterConfig config,
+                         ReadClusterConfig(where.cluster));
+  const HowFlags how = Merge(how_flags, config.how);
+  SessionOptions options;
+  options.model = model.empty() ? config.model_file : model;
+  if (options.model.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(where.cluster,
+                     ": model.file: it is missing; name a GGUF file there or "
+                     "with --model"));
+  }
+  SHOAL_ASSIGN_OR_RETURN(const uint32_t trained,
+                         TrainedContextOf(options.model));
+  std::vector<ClusterDevice> local;
+  for (const ClusterDevice& device : config.devices) {
+    if (device.local) {
+      local.push_back(device);
+    } else {
+      options.expected_names.push_back(device.name);
+    }
+  }
+  const bool elsewhere = !options.expected_names.empty();
+  options.expect = static_cast<uint32_t>(options.expected_names.size());
+  options.plan = PlanOptionsOf(how, trained, !elsewhere);
+  if (!elsewhere && how.shares.empty()) {
+    options.plan.shares.assign(local.size(), 1);
+  }
+  SHOAL_ASSIGN_OR_RETURN(options.local_devices, LocalDevices(local, how));
+  options.isa = how.isa;
+  options.listen_address = config.listen;
+  options.join_timeout = config.join_timeout;
+  options.insecure = config.insecure || where.insecure;
+  const std::string token_file =
+      where.token_file.empty() ? config.token_file : where.token_file;
+  if (!token_file.empty()) {
+    SHOAL_ASSIGN_OR_RETURN(options.token, ReadTokenFile(token_file));
+    options.token_is_known = true;
+  }
+  return options;
+}
+
+}  // namespace shoal::cli

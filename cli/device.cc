@@ -1,0 +1,53 @@
+#include "cli/device.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <utility>
+
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "transport/zmq_network.h"
+#include "worker/profile.h"
+
+namespace shoal::cli {
+
+absl::StatusOr<Device> MakeDevice(const DeviceOptions& options) {
+  worker::ProfileOptions profile_options;
+  profile_options.name = options.name;
+  profile_options.isa = options.isa;
+  profile_options.threads = options.threads;
+  profile_options.store_directory = options.store_directory;
+  profile_options.budget_bytes = options.budget_bytes;
+  SHOAL_ASSIGN_OR_RETURN(worker::ProfileResult measured,
+                         worker::MeasureProfile(profile_options));
+  if (!measured.remark.empty()) SHOAL_LOG(kInfo, measured.remark);
+
+  worker::RankEngine::Options engine_options;
+  engine_options.store_directory = options.store_directory;
+  engine_options.disk_cap_bytes = options.disk_cap_bytes;
+  engine_options.threads = options.threads;
+  engine_options.isa = options.isa;
+  engine_options.fixed_bytes = measured.profile.fixed_bytes;
+  engine_options.bind_address = options.bind_address;
+  Device device;
+  SHOAL_ASSIGN_OR_RETURN(device.context, transport::ZmqContext::Create());
+  engine_options.make_network = [context = device.context.get()](
+                                    const transport::NetworkOptions& network) {
+    return std::make_unique<transport::ZmqNetwork>(*context, network);
+  };
+  device.profile = std::move(measured.profile);
+  SHOAL_ASSIGN_OR_RETURN(device.engine,
+                         worker::RankEngine::Create(std::move(engine_options)));
+  return device;
+}
+
+std::string HostName() {
+  std::array<char, 256> name = {};
+  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') {
+    return "device";
+  }
+  return name.data();
+}
+
+}  // namespace shoal::cli

@@ -1,0 +1,43 @@
+// This process as a device: its profile and its rank engine.
+
+#ifndef SHOAL_CLI_DEVICE_H_
+#define SHOAL_CLI_DEVICE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "parallel/planner.h"
+#include "transport/zmq_context.h"
+#include "worker/rank_engine.h"
+
+namespace shoal::cli {
+
+struct DeviceOptions {
+  std::string name;
+  std::string store_directory;  // of this device
+  uint64_t disk_cap_bytes = UINT64_MAX;
+  uint64_t budget_bytes = 0;  // 0: 80 % of what is available
+  uint32_t threads = 1;
+  std::string isa = "auto";
+  // Where other ranks reach this one.
+  std::string bind_address = "127.0.0.1";
+};
+
+struct Device {
+  std::unique_ptr<transport::ZmqContext> context;  // outlives the engine
+  parallel::DeviceProfile profile;
+  std::unique_ptr<worker::RankEngine> engine;
+};
+
+// Measures this machine (a third of a second) and makes the engine.
+// Errors: those of worker::MeasureProfile() and worker::RankEngine::Create()
+absl::StatusOr<Device> MakeDevice(const DeviceOptions& options);
+
+// The machine's name, or "device".
+std::string HostName();
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLI_DEVICE_H_

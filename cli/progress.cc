@@ -1,0 +1,74 @@
+#include "cli/progress.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/byte_size.h"
+
+namespace shoal::cli {
+namespace {
+
+constexpr absl::Duration kLineInterval = absl::Seconds(2);
+constexpr absl::Duration kDrawInterval = absl::Milliseconds(100);
+
+}  // namespace
+
+Progress::Progress() : terminal_(isatty(STDERR_FILENO) == 1) {}
+
+void Progress::Say(absl::string_view line) {
+  Done();
+  std::fprintf(stderr, "%s\n", std::string(line).c_str());
+}
+
+void Progress::Joined(const coordinator::JoinProgress& progress) {
+  if (!progress.refusal.ok()) {
+    Say(absl::StrCat(progress.device,
+                     " was refused: ", progress.refusal.message()));
+  } else {
+    Say(absl::StrCat(progress.device, " joined (", progress.joined, " of ",
+                     progress.expected, ")"));
+  }
+}
+
+void Progress::Loading(const coordinator::DeviceProgress& progress) {
+  Device& device = devices_[progress.device];
+  const bool another = device.what != progress.load.what;
+  device.what = progress.load.what;
+  device.done = progress.load.bytes_done;
+  device.total = progress.load.bytes_total;
+  const absl::Time now = absl::Now();
+  if (!terminal_) {
+    const bool complete = device.done == device.total;
+    if (device.total == 0 ||
+        (!complete && !another && now - device.said < kLineInterval)) {
+      return;
+    }
+    device.said = now;
+    Say(absl::StrCat(progress.device, ": ", device.what, ", ",
+                     base::FormatByteSize(device.done), " of ",
+                     base::FormatByteSize(device.total)));
+    return;
+  }
+  if (now - drawn_ < kDrawInterval) return;
+  drawn_ = now;
+  uint64_t done = 0;
+  uint64_t total = 0;
+  for (const auto& [name, d] : devices_) {
+    done += d.done;
+    total += d.total;
+  }
+  std::fprintf(stderr, "\r\033[K%s: %s of %s", device.what.c_str(),
+               base::FormatByteSize(done).c_str(),
+               base::FormatByteSize(total).c_str());
+  open_line_ = true;
+}
+
+void Progress::Done() {
+  if (open_line_) std::fputs("\r\033[K", stderr);
+  open_line_ = false;
+}
+
+}  // namespace shoal::cli

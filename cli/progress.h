@@ -1,0 +1,43 @@
+// What happens before text comes, on standard error.
+
+#ifndef SHOAL_CLI_PROGRESS_H_
+#define SHOAL_CLI_PROGRESS_H_
+
+#include <map>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "coordinator/coordinator.h"
+
+namespace shoal::cli {
+
+// On a terminal one line that changes, else a line now and then.
+// Threads: thread-compatible.
+class Progress {
+ public:
+  Progress();
+
+  void Say(absl::string_view line);
+  void Joined(const coordinator::JoinProgress& progress);
+  void Loading(const coordinator::DeviceProgress& progress);
+  // Ends the line that changes.
+  void Done();
+
+ private:
+  struct Device {
+    absl::Time said = absl::InfinitePast();
+    std::string what;
+    uint64_t done = 0;
+    uint64_t total = 0;
+  };
+
+  const bool terminal_;
+  bool open_line_ = false;
+  absl::Time drawn_ = absl::InfinitePast();
+  std::map<std::string, Device> devices_;
+};
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLI_PROGRESS_H_

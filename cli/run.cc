@@ -1,0 +1,164 @@
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "cli/flag_values.h"
+#include "cli/flags_how.h"
+#include "cli/flags_sampling.h"
+#include "cli/flags_where.h"
+#include "cli/interrupt.h"
+#include "cli/json_report.h"
+#include "cli/session.h"
+#include "cli/standard_input.h"
+#include "cli/summary.h"
+#include "cli/verbs.h"
+#include "model/tokenizer.h"
+
+namespace shoal::cli {
+namespace {
+
+struct RunFlags {
+  std::string model;
+  std::string prompt;
+  bool has_prompt = false;
+  std::vector<int32_t> prompt_ids;
+  std::string dump_logits;
+  bool raw = false;  // the only way until there are chat templates
+  bool json = false;
+  WhereFlags where;
+  HowFlags how;
+  SamplingFlags sampling;
+};
+
+absl::Status WriteLogits(const std::string& path,
+                         const std::vector<float>& logits) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file.write(reinterpret_cast<const char*>(logits.data()),
+             static_cast<std::streamsize>(logits.size() * sizeof(float)));
+  file.close();
+  if (file) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("--dump-logits ", path, ": cannot be written"));
+}
+
+absl::StatusOr<coordinator::GenerateRequest> MakeRequest(
+    const RunFlags& flags) {
+  coordinator::GenerateRequest request = RequestOf(flags.sampling);
+  request.dump_prompt_logits = !flags.dump_logits.empty();
+  if (!flags.prompt_ids.empty()) {
+    request.prompt = flags.prompt_ids;
+  } else if (flags.prompt == "-") {
+    SHOAL_ASSIGN_OR_RETURN(request.prompt,
+                           ReadStandardInput(model::Tokenizer::kTextBytesMax));
+  } else {
+    request.prompt = flags.prompt;
+  }
+  return request;
+}
+
+absl::Status Run(const RunFlags& flags) {
+  InterruptWatcher interrupt;
+  SHOAL_ASSIGN_OR_RETURN(const coordinator::GenerateRequest request,
+                         MakeRequest(flags));
+  SHOAL_ASSIGN_OR_RETURN(const SessionOptions options,
+                         SessionOptionsOf(flags.model, flags.where, flags.how));
+  SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session,
+                         Session::Start(options, interrupt));
+  coordinator::Coordinator& coordinator = session->coordinator();
+  bool output_closed = false;
+  const auto print = [&](absl::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    if (std::fflush(stdout) != 0 && !output_closed) {
+      output_closed = true;
+      interrupt.cancel() = true;
+    }
+  };
+  SHOAL_ASSIGN_OR_RETURN(
+      coordinator::GenerateResult result,
+      coordinator.Generate(request,
+                           flags.json ? coordinator::TextCallback() : print,
+                           &interrupt.cancel()));
+  if (!flags.dump_logits.empty() && !result.prompt_logits.empty()) {
+    SHOAL_RETURN_IF_ERROR(WriteLogits(flags.dump_logits, result.prompt_logits));
+  }
+  const RunFacts facts = FactsOf(coordinator, std::move(result));
+  if (flags.json) {
+    std::printf("%s\n", JsonReport(facts).c_str());
+  } else {
+    if (!facts.result.text.empty()) print("\n");
+    std::fprintf(stderr, "\n%s", SummaryText(facts).c_str());
+  }
+  if (interrupt.interrupted()) return absl::CancelledError("interrupted");
+  if (output_closed) {
+    return absl::UnavailableError("standard output was closed");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRunFlags(const RunFlags& flags) {
+  SHOAL_RETURN_IF_ERROR(CheckWhereFlags(flags.where));
+  if (flags.has_prompt == !flags.prompt_ids.empty()) {
+    return absl::InvalidArgumentError(
+        "give the prompt, either as text with -p TEXT (- for standard input) "
+        "or as --prompt-ids");
+  }
+  if (flags.model.empty() && flags.where.cluster.empty()) {
+    return absl::InvalidArgumentError(
+        "--model is missing (a GGUF file, or a --cluster that names one)");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddRunVerb(Command& root) {
+  Command& verb = root.AddVerb("run", "A prompt goes in, text comes out");
+  auto flags = std::make_shared<RunFlags>();
+  verb.AddFlag({.names = "-m,--model",
+                .value = "FILE",
+                .help = "The model, a GGUF file"},
+               SetText(&flags->model));
+  verb.AddFlag({.names = "-p,--prompt",
+                .value = "TEXT",
+                .help = "The text to go on with; - reads standard input"},
+               [flags](const std::string& text) {
+                 flags->prompt = text;
+                 flags->has_prompt = true;
+                 return absl::OkStatus();
+               });
+  verb.AddFlag({.names = "--prompt-ids",
+                .value = "IDS",
+                .help = "The prompt as token ids, such as 1,15043"},
+               SetTokenIds(&flags->prompt_ids));
+  verb.AddSwitch({.names = "--raw",
+                  .help = "The prompt as it is, without a chat template "
+                          "(always, until there are templates)"},
+                 &flags->raw);
+  verb.AddSwitch({.names = "--json",
+                  .help = "Print one JSON object instead of text and summary"},
+                 &flags->json);
+  verb.AddFlag({.names = "--dump-logits",
+                .value = "FILE",
+                .help = "Write the logits after the prompt: one little-endian "
+                        "f32 per vocabulary entry"},
+               SetText(&flags->dump_logits));
+  AddWhereFlags(verb, flags->where);
+  AddHowFlags(verb, flags->how);
+  AddSamplingFlags(verb, flags->sampling);
+  verb.SetDetails(
+      "Text goes to standard output, progress and the summary to standard\n"
+      "error.\n\nExamples:\n"
+      "  shoal run -m MODEL.gguf -p 'Once upon a time'\n"
+      "  shoal run -m MODEL.gguf -p - --local 4 --weights stream < prompt.txt\n"
+      "  shoal run -m MODEL.gguf -p Hello --listen 192.168.1.10:7070 "
+      "--expect 2 --insecure");
+  verb.SetCheck([flags] { return CheckRunFlags(*flags); });
+  verb.SetRunner([flags] { return Run(*flags); });
+}
+
+}  // namespace shoal::cli

@@ -1,0 +1,193 @@
+#include "cli/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "base/status_macros.h"
+#include "cli/cluster_options.h"
+#include "cli/store_root.h"
+#include "cli/worker_arguments.h"
+
+namespace shoal::cli {
+namespace {
+
+constexpr absl::Duration kEndTimeout = absl::Seconds(5);
+
+absl::Status Interrupted() { return absl::CancelledError("interrupted"); }
+
+}  // namespace
+
+absl::StatusOr<SessionOptions> SessionOptionsOf(const std::string& model,
+                                                const WhereFlags& where,
+                                                const HowFlags& how) {
+  if (!where.cluster.empty()) {
+    return SessionOptionsOfCluster(model, where, how);
+  }
+  SessionOptions options;
+  options.model = model;
+  SHOAL_ASSIGN_OR_RETURN(const uint32_t trained, TrainedContextOf(model));
+  const bool elsewhere = !where.listen.empty();
+  options.plan = PlanOptionsOf(how, trained, !elsewhere);
+  const uint32_t count = std::max(where.local, 1u);
+  // Equal devices: their measured rates differ by noise alone.
+  if (!elsewhere && how.shares.empty()) options.plan.shares.assign(count, 1);
+  SHOAL_ASSIGN_OR_RETURN(const std::vector<uint64_t> budgets,
+                         LocalBudgets(how, count));
+  SHOAL_ASSIGN_OR_RETURN(const std::string root, StoreRoot(how.store));
+  for (uint32_t i = 0; i < count; ++i) {
+    LocalDeviceOptions device;
+    device.name = elsewhere ? HostName() : absl::StrCat("local-", i);
+    device.budget_bytes = budgets[i];
+    device.threads = ThreadsOf(how, count);
+    device.store_directory = DeviceStore(root, device.name);
+    options.local_devices.push_back(std::move(device));
+  }
+  options.isa = how.isa;
+  if (elsewhere) {
+    options.listen_address = where.listen;
+    options.expect = where.expect;
+    options.join_timeout = where.join_timeout;
+    options.insecure = where.insecure;
+    if (!where.token_file.empty()) {
+      SHOAL_ASSIGN_OR_RETURN(options.token, ReadTokenFile(where.token_file));
+      options.token_is_known = true;
+    }
+  }
+  return options;
+}
+
+absl::StatusOr<std::unique_ptr<Session>> Session::Start(
+    const SessionOptions& options, InterruptWatcher& interrupt) {
+  std::unique_ptr<Session> session(new Session(interrupt));
+  const LocalDeviceOptions& own = options.local_devices[0];
+  DeviceOptions device;
+  device.name = own.name;
+  device.store_directory = own.store_directory;
+  device.disk_cap_bytes = own.disk_cap_bytes;
+  device.budget_bytes = own.budget_bytes;
+  device.threads = own.threads;
+  device.isa = options.isa;
+  SHOAL_ASSIGN_OR_RETURN(const HostPort listen,
+                         ParseHostPort(options.listen_address));
+  device.bind_address = listen.host;
+  SHOAL_ASSIGN_OR_RETURN(session->device_, MakeDevice(device));
+
+  SessionOptions with_token = options;
+  if (with_token.token.empty()) with_token.token = MakeToken();
+  coordinator::CoordinatorOptions coordinator_options;
+  coordinator_options.listen_address = options.listen_address;
+  coordinator_options.token = with_token.token;
+  coordinator_options.insecure = options.insecure;
+  coordinator_options.program_version = SHOAL_VERSION;
+  coordinator_options.digest_directory =
+      absl::StrCat(own.store_directory, "/digests");
+  session->coordinator_ = coordinator::Coordinator::Create(
+      std::move(coordinator_options), *session->device_.engine,
+      session->device_.profile);
+  if (options.local_devices.size() > 1 || options.expect > 0) {
+    SHOAL_ASSIGN_OR_RETURN(const std::string address,
+                           session->coordinator_->Listen());
+    SHOAL_RETURN_IF_ERROR(session->StartWorkers(with_token, address));
+    SHOAL_RETURN_IF_ERROR(session->WaitForWorkers(options));
+  }
+  SHOAL_RETURN_IF_ERROR(session->Load(options));
+  return session;
+}
+
+Session::~Session() {
+  if (coordinator_ != nullptr) coordinator_->Shutdown();
+  if (fleet_ != nullptr) fleet_->Stop(absl::Now() + kEndTimeout);
+}
+
+absl::Status Session::StartWorkers(const SessionOptions& options,
+                                   const std::string& address) {
+  LocalFleet::Options fleet;
+  for (uint32_t i = 1; i < options.local_devices.size(); ++i) {
+    WorkerArguments worker;
+    worker.join = address;
+    worker.local_rank = i;
+    worker.isa = options.isa;
+    worker.device = options.local_devices[i];
+    fleet.workers.push_back({worker.device.name, ToWords(worker)});
+  }
+  if (!fleet.workers.empty()) {
+    fleet.environment.push_back(
+        absl::StrCat(kTokenVariable, "=", options.token));
+    fleet.on_exit = [this](const std::string& name, const std::string& why) {
+      base::MutexLock lock(mutex_);
+      lost_worker_ = absl::StrCat("the worker ", name, " ", why);
+      if (joining_) interrupt_.cancel() = true;
+    };
+    SHOAL_ASSIGN_OR_RETURN(fleet_, LocalFleet::Start(std::move(fleet)));
+  }
+  if (options.expect > 0) {
+    progress_.Say(absl::StrCat("waiting for ", options.expect, " workers at ",
+                               address, "; start them with"));
+    progress_.Say(options.token_is_known
+                      ? absl::StrCat("  shoal worker --join ", address,
+                                     " --token-file FILE")
+                      : absl::StrCat("  ", kTokenVariable, "=", options.token,
+                                     " shoal worker --join ", address));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Session::WaitForWorkers(const SessionOptions& options) {
+  const auto count =
+      static_cast<uint32_t>(options.local_devices.size() - 1) + options.expect;
+  const bool announce = options.expect > 0;
+  const absl::Status status = coordinator_->WaitForWorkers(
+      count, absl::Now() + options.join_timeout,
+      [&](const coordinator::JoinProgress& joined) {
+        if (announce || !joined.refusal.ok()) progress_.Joined(joined);
+      },
+      &interrupt_.cancel());
+  base::MutexLock lock(mutex_);
+  joining_ = false;
+  if (interrupt_.interrupted()) return Interrupted();
+  if (!lost_worker_.empty()) return absl::UnavailableError(lost_worker_);
+  SHOAL_RETURN_IF_ERROR(status);
+  return CheckNames(options);
+}
+
+absl::Status Session::CheckNames(const SessionOptions& options) const {
+  std::vector<std::string> joined;
+  for (const coordinator::DeviceState& device : coordinator_->devices()) {
+    joined.push_back(device.profile.name);
+  }
+  for (const std::string& name : options.expected_names) {
+    if (std::find(joined.begin(), joined.end(), name) == joined.end()) {
+      return absl::NotFoundError(absl::StrCat(
+          "the cluster file has a device ", name, ", but the devices here are ",
+          absl::StrJoin(joined, ", "), "; start shoal worker --name ", name,
+          " there, or correct the file"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Session::Load(const SessionOptions& options) {
+  const absl::Status status = coordinator_->LoadModel(
+      options.model, options.plan,
+      [this](const coordinator::DeviceProgress& progress) {
+        progress_.Loading(progress);
+      },
+      &interrupt_.cancel());
+  progress_.Done();
+  if (interrupt_.interrupted()) return Interrupted();
+  SHOAL_RETURN_IF_ERROR(status);
+  for (const std::string& note : coordinator_->plan().notes) {
+    progress_.Say(absl::StrCat("note: ", note));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint32_t> TrainedContextOf(const std::string& model) {
+  SHOAL_ASSIGN_OR_RETURN(const auto file, coordinator::ModelFile::Read(model));
+  return file->spec.trained_context;
+}
+
+}  // namespace shoal::cli

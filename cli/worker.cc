@@ -1,0 +1,214 @@
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "cli/device.h"
+#include "cli/flag_values.h"
+#include "cli/flags_how.h"
+#include "cli/flags_where.h"
+#include "cli/interrupt.h"
+#include "cli/store_root.h"
+#include "cli/verbs.h"
+#include "cli/worker_arguments.h"
+#include "worker/worker_service.h"
+
+namespace shoal::cli {
+namespace {
+
+struct WorkerFlags {
+  WorkerArguments worker;
+  HowFlags how;
+  std::string name;
+  std::string token_file;
+  std::string bind;
+  bool insecure = false;
+};
+
+absl::StatusOr<std::string> Token(const WorkerFlags& flags) {
+  if (!flags.token_file.empty()) return ReadTokenFile(flags.token_file);
+  const char* variable = std::getenv(kTokenVariable);
+  std::string token = variable == nullptr ? "" : variable;
+  unsetenv(kTokenVariable);
+  return token;
+}
+
+// The address of this machine from which `to` is reached; no packet is sent.
+absl::StatusOr<std::string> OwnAddressTowards(const HostPort& to) {
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_DGRAM;
+  addrinfo* found = nullptr;
+  const int error = getaddrinfo(to.host.c_str(), absl::StrCat(to.port).c_str(),
+                                &hints, &found);
+  if (error != 0) {
+    return absl::UnavailableError(
+        absl::StrCat("--join ", to.host, ": ", gai_strerror(error)));
+  }
+  const int file = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_storage own = {};
+  socklen_t size = sizeof(own);
+  std::array<char, NI_MAXHOST> text = {};
+  const bool known =
+      file >= 0 && connect(file, found->ai_addr, found->ai_addrlen) == 0 &&
+      getsockname(file, reinterpret_cast<sockaddr*>(&own), &size) == 0 &&
+      getnameinfo(reinterpret_cast<sockaddr*>(&own), size, text.data(),
+                  text.size(), nullptr, 0, NI_NUMERICHOST) == 0;
+  if (file >= 0) close(file);
+  freeaddrinfo(found);
+  if (known) return std::string(text.data());
+  return absl::UnavailableError(
+      absl::StrCat("no route to ", to.host, "; give --bind ADDRESS"));
+}
+
+absl::StatusOr<std::string> BindAddress(const WorkerFlags& flags) {
+  SHOAL_ASSIGN_OR_RETURN(const HostPort join, ParseHostPort(flags.worker.join));
+  std::string address = flags.bind;
+  if (address.empty()) {
+    if (IsLoopback(join.host)) return std::string("127.0.0.1");
+    SHOAL_ASSIGN_OR_RETURN(address, OwnAddressTowards(join));
+  }
+  if (!flags.insecure && !(IsLoopback(join.host) && IsLoopback(address))) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "links beyond this machine (", address, " to ", join.host,
+        ") are not encrypted yet; allow them with --insecure on a network "
+        "that you trust"));
+  }
+  return address;
+}
+
+absl::Status RunWorker(const WorkerFlags& flags) {
+  // Its callback needs the service, which is made later.
+  worker::WorkerService* service = nullptr;
+  base::Mutex mutex;
+  InterruptWatcher interrupt([&] {
+    base::MutexLock lock(mutex);
+    if (service != nullptr) service->Stop();
+  });
+  const bool local = flags.worker.local_rank > 0;
+  DeviceOptions options;
+  options.name = flags.name.empty() ? HostName() : flags.name;
+  options.budget_bytes = flags.worker.device.budget_bytes;
+  options.disk_cap_bytes = flags.worker.device.disk_cap_bytes;
+  options.threads = ThreadsOf(flags.how, 1);
+  options.isa = flags.how.isa;
+  if (local) {
+    options.store_directory = flags.how.store;
+  } else {
+    SHOAL_ASSIGN_OR_RETURN(const std::string root, StoreRoot(flags.how.store));
+    options.store_directory = DeviceStore(root, options.name);
+  }
+  SHOAL_ASSIGN_OR_RETURN(options.bind_address, BindAddress(flags));
+  worker::WorkerServiceOptions service_options;
+  SHOAL_ASSIGN_OR_RETURN(service_options.token, Token(flags));
+  SHOAL_ASSIGN_OR_RETURN(const Device device, MakeDevice(options));
+  service_options.coordinator_address = flags.worker.join;
+  service_options.program_version = SHOAL_VERSION;
+  service_options.order = flags.worker.local_rank;
+  service_options.single_session = local;
+  if (!local) {
+    service_options.on_event = [](absl::string_view event) {
+      std::fprintf(stderr, "%s\n", std::string(event).c_str());
+    };
+  }
+  worker::WorkerService own_service(std::move(service_options), *device.engine,
+                                    device.profile);
+  {
+    base::MutexLock lock(mutex);
+    service = &own_service;
+  }
+  const absl::Status status =
+      interrupt.interrupted() ? absl::OkStatus() : own_service.Run();
+  {
+    base::MutexLock lock(mutex);
+    service = nullptr;
+  }
+  if (interrupt.interrupted()) return absl::CancelledError("interrupted");
+  return status;
+}
+
+}  // namespace
+
+std::vector<std::string> ToWords(const WorkerArguments& arguments) {
+  const LocalDeviceOptions& device = arguments.device;
+  std::vector<std::string> words = {"worker",
+                                    "--join",
+                                    arguments.join,
+                                    "--name",
+                                    device.name,
+                                    "--memory",
+                                    absl::StrCat(device.budget_bytes),
+                                    "--threads",
+                                    absl::StrCat(device.threads),
+                                    "--store",
+                                    device.store_directory,
+                                    "--isa",
+                                    arguments.isa,
+                                    "--local-rank",
+                                    absl::StrCat(arguments.local_rank)};
+  if (device.disk_cap_bytes != UINT64_MAX) {
+    words.push_back("--disk-cap");
+    words.push_back(absl::StrCat(device.disk_cap_bytes));
+  }
+  return words;
+}
+
+void AddWorkerVerb(Command& root) {
+  Command& verb = root.AddVerb("worker", "Lend this machine to a coordinator");
+  auto flags = std::make_shared<WorkerFlags>();
+  verb.AddFlag({.names = "--join",
+                .value = "HOST:PORT",
+                .help = "The coordinator: where run or chat says --listen",
+                .required = true},
+               SetText(&flags->worker.join));
+  verb.AddFlag({.names = "--token-file",
+                .value = "FILE",
+                .help = "The join token (else from the variable SHOAL_TOKEN)"},
+               SetText(&flags->token_file));
+  verb.AddFlag({.names = "--memory",
+                .value = "SIZE",
+                .help = "What the process may use for everything together "
+                        "(80 % of the free memory)"},
+               SetBytes(&flags->worker.device.budget_bytes));
+  verb.AddFlag({.names = "--disk-cap",
+                .value = "SIZE",
+                .help = "Most disk for weights (no limit)"},
+               SetBytes(&flags->worker.device.disk_cap_bytes));
+  verb.AddFlag({.names = "--name",
+                .value = "NAME",
+                .help = "The name of this device (the machine's)"},
+               SetText(&flags->name));
+  AddDeviceFlags(verb, flags->how);
+  verb.AddFlag({.names = "--bind",
+                .value = "ADDRESS",
+                .help = "Where other workers reach this one (the address that "
+                        "faces the coordinator)"},
+               SetText(&flags->bind));
+  verb.AddSwitch({.names = "--insecure",
+                  .help = "Allow links to other machines, which are not "
+                          "encrypted yet"},
+                 &flags->insecure);
+  verb.AddFlag({.names = "--local-rank",
+                .value = "N",
+                .help = "Set by --local for the processes it starts",
+                .hidden = true},
+               SetUint(&flags->worker.local_rank, 1, kLocalDevicesMax));
+  verb.SetDetails(
+      "A worker keeps its weights on disk, serves one model after another and\n"
+      "one coordinator after another, and dials again when one is lost.\n\n"
+      "Example:\n"
+      "  shoal worker --join 192.168.1.10:7070 --token-file token "
+      "--memory 500MiB --insecure");
+  verb.SetCheck([flags] { return ParseHostPort(flags->worker.join).status(); });
+  verb.SetRunner([flags] { return RunWorker(*flags); });
+}
+
+}  // namespace shoal::cli
