@@ -28,7 +28,6 @@ absl::StatusOr<Device> MakeDevice(const DeviceOptions& options) {
   engine_options.disk_cap_bytes = options.disk_cap_bytes;
   engine_options.threads = options.threads;
   engine_options.isa = options.isa;
-  engine_options.fixed_bytes = measured.profile.fixed_bytes;
   engine_options.bind_address = options.bind_address;
   Device device;
   SHOAL_ASSIGN_OR_RETURN(device.context, transport::ZmqContext::Create());

@@ -136,6 +136,7 @@ absl::StatusOr<std::shared_ptr<Deployment>> Coordinator::Impl::MakeDeployment(
   setup.run = options.run;
   for (const auto& device : devices) {
     setup.budget_bytes.push_back(device.budget_bytes);
+    setup.fixed_bytes.push_back(device.fixed_bytes);
   }
   std::random_device random;
   setup.link_key = (uint64_t{random()} << 32) | random();

@@ -38,6 +38,7 @@ class Deployment {
     parallel::ModelDescription model;
     parallel::RunOptions run;
     std::vector<uint64_t> budget_bytes;  // by rank
+    std::vector<uint64_t> fixed_bytes;   // likewise; see parallel/rank.h
     uint64_t link_key = 0;
     absl::Duration connect_timeout;
     absl::Duration load_silence_timeout;

@@ -98,6 +98,7 @@ proto::Load ToProto(const parallel::RankSetup& setup) {
   to.mutable_model()->set_file_size(setup.model.file_size);
   FillOptions(setup.options, *to.mutable_options());
   to.set_budget_bytes(setup.budget_bytes);
+  to.set_fixed_bytes(setup.fixed_bytes);
   to.set_link_key(setup.link_key);
   return to;
 }

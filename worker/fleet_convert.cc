@@ -155,6 +155,7 @@ absl::StatusOr<parallel::RankSetup> SetupFromProto(const proto::Load& load) {
   to.model.file_size = load.model().file_size();
   SHOAL_ASSIGN_OR_RETURN(to.options, OptionsFromProto(load.options()));
   to.budget_bytes = load.budget_bytes();
+  to.fixed_bytes = load.fixed_bytes();
   to.link_key = load.link_key();
   return to;
 }
