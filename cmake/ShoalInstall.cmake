@@ -7,6 +7,16 @@ include(GNUInstallDirs)
 if(TARGET shoal)
   install(TARGETS shoal RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+if(TARGET shoal AND NOT CMAKE_CROSSCOMPILING)
+  # The program writes its completion itself, so it must run here.
+  install(CODE "
+    set(folder
+      \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}/bash-completion/completions\")
+    file(MAKE_DIRECTORY \"\${folder}\")
+    message(STATUS \"Installing: \${folder}/shoal\")
+    execute_process(COMMAND \"$<TARGET_FILE:shoal>\" completion bash
+      OUTPUT_FILE \"\${folder}/shoal\" COMMAND_ERROR_IS_FATAL ANY)")
+endif()
 
 install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/LICENSE
   DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -19,6 +19,7 @@ cmake --install "${build}" --prefix "${prefix}" >/dev/null
 for file in bin/shoal share/doc/shoal/README.md share/doc/shoal/LICENSE \
   share/doc/shoal/docs/architecture.md share/shoal/shoal-worker.default \
   share/shoal/models/shoal-stories-3m-q8_0.gguf \
+  share/bash-completion/completions/shoal \
   lib/systemd/system/shoal-worker.service; do
   [[ -f "${prefix}/${file}" ]] || fail "not installed: ${file}"
 done
