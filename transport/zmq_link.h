@@ -90,7 +90,7 @@ class ZmqLink {
   absl::Status Open(int socket_type);
   absl::Status OpenMonitor();
   absl::Status Wait(short events, absl::Time deadline);
-  // OK if sent; kUnavailable for no room right now (sets `full`) or peer gone.
+  // False: nothing there right now. Else view_ is the message.
   bool TryReceive();
   void ReadMonitor();
   void OnEvent(int event, int value);

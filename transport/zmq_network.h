@@ -23,8 +23,9 @@ namespace shoal::transport {
 // Cost:     a round trip of small frames on loopback takes 60 to 90 us.
 // Memory:   per link, what libzmq holds in its queues (network.h), and nothing
 //           of our own that grows with the payload.
-// Failure:  nothing is sent in clear that a key protects: links are not
-//           encrypted, so use loopback or a network you trust.
+// Limits:   links are not encrypted, and the link key crosses them in clear:
+// use
+//           loopback or a network you trust.
 class ZmqNetwork final : public Network {
  public:
   // `context` is borrowed; it outlives the network and its group.
