@@ -11,8 +11,11 @@ void AddChatVerb(Command& root);
 void AddCompletionVerb(Command& root);
 void AddHelpVerb(Command& root);
 void AddModelVerb(Command& root);  // model inspect, model synth
+void AddPlanVerb(Command& root);
+void AddRunVerb(Command& root);
 void AddStoreVerb(Command& root);  // store list, gc, verify
 void AddTokenizeVerb(Command& root);
+void AddWorkerVerb(Command& root);
 
 // All of them, and --version.
 void AddVerbs(Command& root);

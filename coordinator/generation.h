@@ -11,9 +11,20 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "model/sampler.h"
 
 namespace shoal::coordinator {
+
+// How the next token is chosen; model::SamplingParameters has the meanings and
+// limits. The values that turn a filter off are the defaults.
+struct SamplingOptions {
+  float temperature = 0.8f;     // 0: always the most likely token
+  uint32_t top_k = 0;           // 0: off
+  float top_p = 1.0f;           // 1: off
+  float min_p = 0.0f;           // 0: off
+  float repeat_penalty = 1.0f;  // 1: off
+  uint32_t repeat_window = 64;  // tokens
+  uint64_t seed = 0;
+};
 
 struct GenerateRequest {
   // Text, or the token ids themselves.
@@ -22,7 +33,7 @@ struct GenerateRequest {
   bool add_special = true;
   // For text: control tokens written in it become ids.
   bool parse_special = false;
-  model::SamplingParameters sampling;
+  SamplingOptions sampling;
   uint32_t max_tokens = 128;      // 0: the prompt alone
   std::vector<std::string> stop;  // model::StopMatcher has the limits
   bool ignore_eos = false;

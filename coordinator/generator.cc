@@ -14,6 +14,21 @@
 #include "model/stop_matcher.h"
 
 namespace shoal::coordinator {
+namespace {
+
+model::SamplingParameters ParametersOf(const SamplingOptions& options) {
+  model::SamplingParameters parameters;
+  parameters.repeat_penalty = options.repeat_penalty;
+  parameters.repeat_window = options.repeat_window;
+  parameters.top_k = options.top_k;
+  parameters.top_p = options.top_p;
+  parameters.min_p = options.min_p;
+  parameters.temperature = options.temperature;
+  parameters.seed = options.seed;
+  return parameters;
+}
+
+}  // namespace
 
 absl::string_view ToString(FinishReason reason) {
   switch (reason) {
@@ -247,7 +262,8 @@ absl::StatusOr<GenerateResult> Generator::Generate(
   SHOAL_RETURN_IF_ERROR(CheckIds(ids, 0));
   SHOAL_ASSIGN_OR_RETURN(
       model::Sampler sampler,
-      model::Sampler::Create(request.sampling, model_.tokenizer->vocab_size()));
+      model::Sampler::Create(ParametersOf(request.sampling),
+                             model_.tokenizer->vocab_size()));
   SHOAL_ASSIGN_OR_RETURN(model::StopMatcher stop,
                          model::StopMatcher::Create(request.stop));
   model::StreamDetokenizer::Options text_options;
