@@ -11,6 +11,11 @@
 #include "base/byte_size.h"
 
 namespace shoal::memory {
+namespace {
+
+constexpr uint64_t kHugePagesFrom = 4 * base::kMiB;
+
+}  // namespace
 
 absl::StatusOr<Slab> Slab::Create(uint64_t bytes) {
   if (bytes == 0) return Slab();
@@ -21,6 +26,9 @@ absl::StatusOr<Slab> Slab::Create(uint64_t bytes) {
         absl::StrCat("cannot get ", base::FormatByteSize(bytes),
                      " of memory from the system: ", std::strerror(errno)));
   }
+  // Weights are read once a pass, far beyond the reach of the TLB. Only a
+  // hint: where the system has no huge pages, nothing changes.
+  if (bytes >= kHugePagesFrom) madvise(data, bytes, MADV_HUGEPAGE);
   return Slab(static_cast<std::byte*>(data), bytes);
 }
 
