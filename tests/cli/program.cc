@@ -102,6 +102,13 @@ bool Program::WaitForError(const std::string& text) {
   return true;
 }
 
+bool Program::WaitForOutput(const std::string& text) {
+  while (result_.out.find(text) == std::string::npos) {
+    if (out_ < 0 || !ReadSome()) return false;
+  }
+  return true;
+}
+
 ProgramResult Program::Wait() {
   while (ReadSome()) {
   }

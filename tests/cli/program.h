@@ -38,6 +38,8 @@ class Program {
   // Reads standard error until `text` has come up, or it ends. What was read
   // is part of the result, too.
   bool WaitForError(const std::string& text);
+  // The same of standard output.
+  bool WaitForOutput(const std::string& text);
 
   // Reads all output and waits for the end.
   ProgramResult Wait();

@@ -192,14 +192,9 @@ std::vector<std::string> LongRun() {
 
 TEST_F(LocalFleetTest, AKilledWorkerEndsTheRunWithItsName) {
   Program program(Arguments(LongRun()), Environment());
-  std::vector<pid_t> workers;
-  // Text has begun when the fleet is up; --local prints it as it comes.
-  const absl::Time give_up = absl::Now() + absl::Seconds(60);
-  while (workers.size() < 2 && absl::Now() < give_up) {
-    workers = cli::ChildrenOf(program.pid());
-  }
+  ASSERT_TRUE(program.WaitForOutput("the"));
+  const std::vector<pid_t> workers = cli::ChildrenOf(program.pid());
   ASSERT_EQ(workers.size(), 2u);
-  ASSERT_TRUE(program.WaitForError("generating"));
   const absl::Time killed = absl::Now();
   kill(workers[1], SIGKILL);
   const ProgramResult result = program.Wait();
@@ -211,7 +206,7 @@ TEST_F(LocalFleetTest, AKilledWorkerEndsTheRunWithItsName) {
 
 TEST_F(LocalFleetTest, NoWorkerOutlivesAKilledParent) {
   Program program(Arguments(LongRun()), Environment());
-  ASSERT_TRUE(program.WaitForError("generating"));
+  ASSERT_TRUE(program.WaitForOutput("the"));
   const std::vector<pid_t> workers = cli::ChildrenOf(program.pid());
   ASSERT_EQ(workers.size(), 2u);
   program.Signal(SIGKILL);
@@ -221,7 +216,7 @@ TEST_F(LocalFleetTest, NoWorkerOutlivesAKilledParent) {
 
 TEST_F(LocalFleetTest, AnInterruptEndsWith130AndTheSummary) {
   Program program(Arguments(LongRun()), Environment());
-  ASSERT_TRUE(program.WaitForError("generating"));
+  ASSERT_TRUE(program.WaitForOutput("the"));
   const std::vector<pid_t> workers = cli::ChildrenOf(program.pid());
   program.Signal(SIGINT);
   const ProgramResult result = program.Wait();
