@@ -19,14 +19,13 @@
 namespace shoal::cli {
 namespace {
 
-constexpr char kProgram[] = "/proc/self/exe";
 constexpr size_t kLineBytesMax = 4096;
 constexpr int kExitCannotStart = 127;
 
 // Between fork and exec only what is safe there, in a process whose other
 // threads are gone.
-[[noreturn]] void BecomeWorker(pid_t parent, int errors, char* const* argv,
-                               char* const* environment) {
+[[noreturn]] void BecomeWorker(pid_t parent, const char* program, int errors,
+                               char* const* argv, char* const* environment) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // The parent may have ended before the line above.
   if (getppid() != parent) _exit(kExitCannotStart);
@@ -39,7 +38,7 @@ constexpr int kExitCannotStart = 127;
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  execve(kProgram, argv, environment);
+  execve(program, argv, environment);
   _exit(kExitCannotStart);
 }
 
@@ -94,7 +93,8 @@ absl::Status LocalFleet::StartOne(const LocalWorker& worker) {
   const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid == 0) {
-    BecomeWorker(parent, errors[1], argv.data(), environment.data());
+    BecomeWorker(parent, options_.program.c_str(), errors[1], argv.data(),
+                 environment.data());
   }
   const int fork_error = errno;
   close(errors[1]);

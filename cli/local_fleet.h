@@ -22,7 +22,7 @@ namespace shoal::cli {
 
 struct LocalWorker {
   std::string name;
-  std::vector<std::string> arguments;  // of the program, its name not included
+  std::vector<std::string> arguments;  // without the program's name
 };
 
 // Each worker dies with the thread that started it, whatever ends that
@@ -34,6 +34,7 @@ struct LocalWorker {
 class LocalFleet {
  public:
   struct Options {
+    std::string program = "/proc/self/exe";
     std::vector<LocalWorker> workers;
     // Added to the environment, "NAME=value"; not seen in a process list.
     std::vector<std::string> environment;

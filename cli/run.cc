@@ -70,6 +70,7 @@ absl::Status Run(const RunFlags& flags) {
   SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session,
                          Session::Start(options, interrupt));
   coordinator::Coordinator& coordinator = session->coordinator();
+  std::fputs("generating\n\n", stderr);
   bool output_closed = false;
   const auto print = [&](absl::string_view text) {
     std::fwrite(text.data(), 1, text.size(), stdout);

@@ -44,12 +44,6 @@ uint32_t ScratchFloats(const PhaseSpec& phase, const UnitLayout& unit) {
   return 0;
 }
 
-uint64_t UnitCompute::ScratchBytes(uint32_t unit_scratch_floats) {
-  const uint64_t floats = uint64_t{kTileTokensMax} * unit_scratch_floats;
-  return floats * (sizeof(float) + 1) +
-         floats / kA8BlockElements * (sizeof(float) + sizeof(int16_t));
-}
-
 UnitCompute::UnitCompute(const Options& options,
                          const kernels::KernelTable& kernels,
                          kernels::ThreadTeam& team, memory::KvCache& kv)
@@ -57,7 +51,8 @@ UnitCompute::UnitCompute(const Options& options,
       kernels_(kernels),
       team_(team),
       kv_(kv),
-      scratch_(uint64_t{kTileTokensMax} * options.unit_scratch_floats),
+      tile_tokens_max_(std::min(options.tokens_max, kTileTokensMax)),
+      scratch_(uint64_t{tile_tokens_max_} * options.unit_scratch_floats),
       quants_(scratch_.size()),
       scales_(scratch_.size() / kA8BlockElements),
       sums_(scales_.size()) {}
@@ -92,8 +87,8 @@ void UnitCompute::ForEachBatch(
     std::span<const UnitView> units,
     absl::FunctionRef<void(std::span<const UnitView>, const Tile&)> body) {
   const auto tokens = static_cast<uint32_t>(places_.size());
-  const uint32_t tile_tokens = std::min(tokens, kTileTokensMax);
-  const uint32_t batch_units = kTileTokensMax / tile_tokens;
+  const uint32_t tile_tokens = std::min(tokens, tile_tokens_max_);
+  const uint32_t batch_units = tile_tokens_max_ / tile_tokens;
   for (size_t first = 0; first < units.size(); first += batch_units) {
     const auto batch = units.subspan(
         first, std::min<size_t>(batch_units, units.size() - first));

@@ -81,8 +81,6 @@ class UnitCompute {
   // What the type multiplies under these options.
   kernels::Encoding EncodingFor(kernels::WeightType type) const;
 
-  static uint64_t ScratchBytes(uint32_t unit_scratch_floats);
-
  private:
   struct Product {
     kernels::WeightMatrix matrix;
@@ -154,6 +152,8 @@ class UnitCompute {
   memory::KvCache& kv_;
   std::span<const TokenPlace> places_;
   std::vector<Angles> angles_;
+  // The scratch holds so many tokens of one unit, or fewer of several.
+  const uint32_t tile_tokens_max_;
   std::vector<float> scratch_;
   std::vector<int8_t> quants_;
   std::vector<float> scales_;

@@ -71,8 +71,9 @@ class Planner {
   // The plan for the present caps; nothing if they do not leave enough.
   absl::StatusOr<std::optional<Plan>> Place();
   absl::Status SetStages();
-  // Places, and takes units from ranks that are short, until all fit.
-  absl::StatusOr<Plan> PlaceWithinMemory();
+  // Takes units from ranks that are short, until all fit.
+  absl::StatusOr<Plan> PlaceWithinMemory(const Plan& wanted);
+  std::vector<uint32_t> ShortRanks(const Plan& plan) const;
   // Lowers the cap of a rank that is short. Errors: kResourceExhausted
   absl::Status Relieve(const Plan& plan, uint32_t rank);
   absl::Status ChooseChunk(Plan& plan) const;
@@ -259,26 +260,36 @@ absl::Status Planner::Relieve(const Plan& plan, uint32_t rank) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Plan> Planner::PlaceWithinMemory() {
-  std::optional<Plan> last;
-  uint32_t short_rank = 0;
-  for (int round = 0; round < kRoundCountMax; ++round) {
-    SHOAL_ASSIGN_OR_RETURN(std::optional<Plan> plan, Place());
-    if (!plan) break;
-    last = std::move(plan);
-    bool fits = true;
-    for (uint32_t r = 0; r < rank_count_; ++r) {
-      if (!IsShort(*last, r)) continue;
-      fits = false;
-      short_rank = r;
-      SHOAL_RETURN_IF_ERROR(Relieve(*last, r));
-    }
-    if (fits) return *std::move(last);
+// The largest shortfall first, so that it is the one an error tells.
+std::vector<uint32_t> Planner::ShortRanks(const Plan& plan) const {
+  std::vector<std::pair<uint64_t, uint32_t>> gaps;
+  for (uint32_t r = 0; r < rank_count_; ++r) {
+    const DeviceProfile& device = request_.devices[r];
+    const uint64_t floor =
+        FloorOf(device, Need(plan, r), request_.options.weights);
+    if (floor > BudgetOf(device)) gaps.push_back({floor - BudgetOf(device), r});
   }
-  SHOAL_CHECK(last, "the first placement has no caps");
+  std::stable_sort(gaps.begin(), gaps.end(), [](const auto& a, const auto& b) {
+    return a.first > b.first;
+  });
+  std::vector<uint32_t> ranks;
+  for (const auto& [gap, rank] : gaps) ranks.push_back(rank);
+  return ranks;
+}
+
+absl::StatusOr<Plan> Planner::PlaceWithinMemory(const Plan& wanted) {
+  std::optional<Plan> last = wanted;
+  for (int round = 0; last && round < kRoundCountMax; ++round) {
+    const std::vector<uint32_t> ranks = ShortRanks(*last);
+    if (ranks.empty()) return *std::move(last);
+    for (const uint32_t rank : ranks) {
+      SHOAL_RETURN_IF_ERROR(Relieve(*last, rank));
+    }
+    SHOAL_ASSIGN_OR_RETURN(last, Place());
+  }
   return request_.options.weights == WeightsMode::kResident
-             ? FleetTooSmall(request_, *last)
-             : ShortOfMemory(request_, *last, short_rank);
+             ? FleetTooSmall(request_, wanted)
+             : ShortOfMemory(request_, wanted, ShortRanks(wanted)[0]);
 }
 
 absl::Status Planner::ChooseChunk(Plan& plan) const {
@@ -315,7 +326,7 @@ absl::StatusOr<Plan> Planner::Make() {
   SHOAL_RETURN_IF_ERROR(SetWeights());
   SHOAL_ASSIGN_OR_RETURN(const std::optional<Plan> wanted, Place());
   SHOAL_CHECK(wanted, "a placement without caps always exists");
-  SHOAL_ASSIGN_OR_RETURN(Plan plan, PlaceWithinMemory());
+  SHOAL_ASSIGN_OR_RETURN(Plan plan, PlaceWithinMemory(*wanted));
   SHOAL_RETURN_IF_ERROR(ChooseChunk(plan));
   AddNotes(*wanted, plan);
   return plan;

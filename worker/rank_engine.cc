@@ -56,7 +56,6 @@ absl::Status RankEngine::Load(
   base::MutexLock lock(mutex_);
   report_ = loaded_->facts();
   aborted_ = absl::OkStatus();
-  consumed_bytes_ = 0;
   decode_pass_count_ = 0;
   return absl::OkStatus();
 }
@@ -157,34 +156,33 @@ absl::Status RankEngine::RunLocally(const parallel::Pass& pass,
   const auto channels = Channels();
   const uint64_t sent = channels ? channels->bytes_sent() : 0;
   const uint64_t received = channels ? channels->bytes_received() : 0;
+  const uint64_t consumed = loaded_->cache().counters().consumed_bytes;
   const absl::Status status = runner_->Run(pass, residual, logits);
   if (!status.ok()) return Fail(status);
-  CountPass(pass, sent, received);
+  CountPass(pass, {sent, received, consumed});
   return absl::OkStatus();
 }
 
-void RankEngine::CountPass(const parallel::Pass& pass, uint64_t sent_before,
-                           uint64_t received_before) {
+void RankEngine::CountPass(const parallel::Pass& pass, const Marks& before) {
   const auto channels = Channels();
   const memory::CacheCounters counters = loaded_->cache().counters();
   base::MutexLock lock(mutex_);
   report_.read_bytes = counters.bytes_read;
-  if (pass.token_count() != 1) return;
+  // A single token of a prompt that is cut finely is no decode pass: it has
+  // no logits.
+  if (pass.token_count() != 1 || pass.logits_count() != 1) return;
   // The first decode pass only marks where counting begins.
-  if (decode_pass_count_++ > 0) {
-    ++report_.decode_passes;
-    report_.decode_read_bytes += counters.consumed_bytes - consumed_bytes_;
-    const PassTimes& times = runner_->times();
-    report_.compute += times.compute;
-    report_.stall += times.stall;
-    report_.wait += times.wait;
-    report_.exchange += times.exchange;
-    if (channels != nullptr) {
-      report_.sent_bytes += channels->bytes_sent() - sent_before;
-      report_.received_bytes += channels->bytes_received() - received_before;
-    }
-  }
-  consumed_bytes_ = counters.consumed_bytes;
+  if (decode_pass_count_++ == 0) return;
+  ++report_.decode_passes;
+  report_.decode_read_bytes += counters.consumed_bytes - before.consumed_bytes;
+  const PassTimes& times = runner_->times();
+  report_.compute += times.compute;
+  report_.stall += times.stall;
+  report_.wait += times.wait;
+  report_.exchange += times.exchange;
+  if (channels == nullptr) return;
+  report_.sent_bytes += channels->bytes_sent() - before.sent_bytes;
+  report_.received_bytes += channels->bytes_received() - before.received_bytes;
 }
 
 absl::Status RankEngine::Fail(const absl::Status& status) {

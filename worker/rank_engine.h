@@ -64,6 +64,13 @@ class RankEngine final : public parallel::Rank {
   parallel::RankReport Report() const override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  // Counters at the beginning of a pass.
+  struct Marks {
+    uint64_t sent_bytes = 0;
+    uint64_t received_bytes = 0;
+    uint64_t consumed_bytes = 0;
+  };
+
   explicit RankEngine(Options options) : options_(std::move(options)) {}
 
   absl::Status ServePass(const transport::Frame& frame);
@@ -73,8 +80,8 @@ class RankEngine final : public parallel::Rank {
                           std::span<float> logits);
   // Tells the peers why this rank gives up. Returns `status`.
   absl::Status Fail(const absl::Status& status);
-  void CountPass(const parallel::Pass& pass, uint64_t sent_before,
-                 uint64_t received_before) ABSL_LOCKS_EXCLUDED(mutex_);
+  void CountPass(const parallel::Pass& pass, const Marks& before)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   std::shared_ptr<transport::ChannelGroup> Channels() const
       ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -90,7 +97,6 @@ class RankEngine final : public parallel::Rank {
   std::shared_ptr<transport::ChannelGroup> channels_ ABSL_GUARDED_BY(mutex_);
   absl::Status aborted_ ABSL_GUARDED_BY(mutex_);
   parallel::RankReport report_ ABSL_GUARDED_BY(mutex_);
-  uint64_t consumed_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t decode_pass_count_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -137,9 +137,9 @@ std::map<pid_t, uint64_t> WatchPeaks(Program& program, ProgramResult& result) {
   return peaks;
 }
 
-// Takes the floor out of the refusal: "needs at least 30 MiB (N bytes: ...".
+// Takes the floor out of the refusal: "its floor is 30 MiB (N bytes: ...".
 uint64_t FloorBytes(const std::string& message) {
-  const size_t open = message.find('(', message.find("needs at least"));
+  const size_t open = message.find('(', message.find("its floor is"));
   if (open == std::string::npos) return 0;
   return std::strtoull(message.c_str() + open + 1, nullptr, 10);
 }

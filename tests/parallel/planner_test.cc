@@ -375,7 +375,7 @@ TEST(PlannerMemoryTest, StreamNeedsTheFloorExactly) {
     c.request.devices[1].budget_bytes = base::kMiB + 50 * base::kKiB;
     const std::string error = c.Refusal(absl::StatusCode::kResourceExhausted);
     EXPECT_THAT(error, HasSubstr("rank 1 (dev1) has a budget of 1"));
-    EXPECT_THAT(error, HasSubstr("needs at least"));
+    EXPECT_THAT(error, HasSubstr("its floor is"));
     EXPECT_THAT(error, HasSubstr("are missing"));
     EXPECT_THAT(error, HasSubstr("--memory"));
   }
