@@ -21,9 +21,6 @@ say "Build (dev, ${SHOAL_JOBS} jobs) in ${BUILD_DIR}"
 configure dev "${BUILD_DIR}"
 build "${BUILD_DIR}" shoal_tests_unit shoal_tests_integration shoal_tests_e2e
 
-say "Every header compiles alone"
-build "${BUILD_DIR}" all_verify_interface_header_sets
-
 say "Test data"
 find_test_data
 
