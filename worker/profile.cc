@@ -24,7 +24,7 @@ constexpr uint32_t kProbeRows = 1440;
 
 // What a worker's process grows by after start-up beyond what the plan counts:
 // gRPC's and ZeroMQ's threads and buffers, the header of a model.
-constexpr uint64_t kGrowthBytes = uint64_t{4} << 20;
+constexpr uint64_t kGrowthBytes = uint64_t{6} << 20;
 
 // Multiply-adds per second of matrix-vector products.
 double MeasureProducts(const kernels::KernelTable& kernels, uint32_t threads,
