@@ -14,7 +14,7 @@
 namespace shoal::cli {
 namespace {
 
-constexpr absl::Duration kEndTimeout = absl::Seconds(5);
+constexpr absl::Duration kEndTimeout = absl::Seconds(1);
 
 absl::Status Interrupted() { return absl::CancelledError("interrupted"); }
 

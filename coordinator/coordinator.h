@@ -38,9 +38,9 @@ struct CoordinatorOptions {
   std::string program_version;
   // A worker that is silent for heartbeat_timeout is lost.
   absl::Duration heartbeat_interval = absl::Milliseconds(500);
-  absl::Duration heartbeat_timeout = absl::Seconds(4);
+  absl::Duration heartbeat_timeout = absl::Seconds(3);
   // Longest time for linking the ranks.
-  absl::Duration connect_timeout = absl::Seconds(30);
+  absl::Duration connect_timeout = absl::Seconds(10);
   // Longest time without any progress of a rank that loads.
   absl::Duration load_silence_timeout = absl::Minutes(5);
   // How long a secondary error ("peer closed") waits for the reason of it.
