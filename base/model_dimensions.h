@@ -14,8 +14,10 @@ struct ModelDimensions {
   // Most floats per token that computing one unit needs: queries, keys, values
   // and attention output; gate and up.
   uint32_t unit_scratch_floats = 0;
-  bool f32_inputs = false;  // some weights multiply f32 activations
-  bool a8_inputs = true;    // some multiply a8
+  // Bytes of one token's phase inputs in all their encodings.
+  uint64_t input_bytes = 0;
+  // Floats per token that hubs need for routers and projections.
+  uint32_t hub_scratch_floats = 0;
 };
 
 }  // namespace shoal::base

@@ -98,12 +98,8 @@ Generator::Generator(const LoadedModel& model, Deployment& deployment)
       deployment_(deployment),
       chunk_tokens_(std::max<uint32_t>(deployment.plan().chunk_tokens, 1)),
       residual_(size_t{chunk_tokens_} * model.file->spec.hidden),
-      logits_(model.file->spec.vocabulary) {
-  const model::ModelSpec& spec = model_.file->spec;
-  const model::GgufTensor* tensor =
-      model_.file->header.FindTensor(spec.embedding);
-  SHOAL_CHECK(tensor != nullptr, spec.embedding);  // LoadModelSpec saw it
-  row_.resize(kernels::BytesOf(tensor->type, spec.hidden));
+      logits_(model.file->spec.vocabulary),
+      embedding_(model.file->spec, model.file->header, model.units->source()) {
   history_.reserve(deployment.run().context_positions);
 }
 
@@ -141,23 +137,12 @@ absl::Status Generator::CheckIds(std::span<const int32_t> ids,
   return absl::OkStatus();
 }
 
-absl::Status Generator::Embed(std::span<const int32_t> ids) {
-  const model::ModelSpec& spec = model_.file->spec;
-  const model::GgufTensor& tensor =
-      *model_.file->header.FindTensor(spec.embedding);
-  for (size_t i = 0; i < ids.size(); ++i) {
-    SHOAL_RETURN_IF_ERROR(model_.units->source().ReadAt(
-        tensor.offset + static_cast<uint64_t>(ids[i]) * row_.size(), row_));
-    kernels::Dequantize(tensor.type, row_.data(), spec.hidden,
-                        residual_.data() + i * spec.hidden);
-  }
-  return absl::OkStatus();
-}
-
 absl::Status Generator::RunPass(std::span<const int32_t> ids, uint32_t position,
                                 uint32_t session, uint32_t logits_rows,
                                 std::span<float> logits) {
-  SHOAL_RETURN_IF_ERROR(Embed(ids));
+  SHOAL_RETURN_IF_ERROR(embedding_.Read(
+      ids, position,
+      std::span(residual_).first(ids.size() * model_.file->spec.hidden)));
   parallel::Pass pass;
   pass.epoch = deployment_.plan().epoch;
   pass.number = ++pass_number_;

@@ -13,6 +13,7 @@
 #include "coordinator/deployment.h"
 #include "coordinator/generation.h"
 #include "coordinator/loaded_model.h"
+#include "model/embedding.h"
 
 namespace shoal::coordinator {
 
@@ -39,8 +40,6 @@ class Generator {
       const GenerateRequest& request) const;
   absl::Status CheckIds(std::span<const int32_t> ids,
                         uint32_t first_position) const;
-  // Fills the first rows of residual_.
-  absl::Status Embed(std::span<const int32_t> ids);
   absl::Status RunPass(std::span<const int32_t> ids, uint32_t position,
                        uint32_t session, uint32_t logits_rows,
                        std::span<float> logits);
@@ -56,9 +55,9 @@ class Generator {
   uint64_t pass_number_ = 0;
   // What the KV of session 0 holds: a prompt that begins so is not run again.
   std::vector<int32_t> history_;
-  std::vector<std::byte> row_;   // one embedding row, as in the file
   std::vector<float> residual_;  // [chunk_tokens, hidden]
   std::vector<float> logits_;    // [vocabulary]
+  model::EmbeddingReader embedding_;
 };
 
 }  // namespace shoal::coordinator

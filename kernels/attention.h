@@ -32,6 +32,10 @@ struct AttentionArgs {
   uint32_t value_dim = 0;
   const float* query = nullptr;  // [key_dim], already rotated
   float scale = 1.0f;            // multiplies q . k
+  // Scores s become cap * tanh(s / cap); 0: they stay.
+  float score_cap = 0.0f;
+  // A score that takes part in the softmax and has no value; null: none.
+  const float* sink = nullptr;
 
   const std::byte* const* pages = nullptr;  // pages[p] has positions 32p..
   uint32_t begin = 0;  // first position seen (0 unless a window cuts it)

@@ -87,8 +87,13 @@ void AddTail(const std::byte* values, uint64_t element, uint32_t stride,
 
 // The running state of the online softmax.
 struct Softmax {
-  float max = -__builtin_inff();
-  float sum = 0.0f;
+  // A sink is a first score whose value is nothing.
+  explicit Softmax(const float* sink)
+      : max(sink == nullptr ? -__builtin_inff() : *sink),
+        sum(sink == nullptr ? 0.0f : 1.0f) {}
+
+  float max;
+  float sum;
 
   // Takes in the scores [32] of a block (-infinity where nothing is seen),
   // turns them into weights, and returns the factor for what came before.
@@ -113,10 +118,27 @@ struct Softmax {
   }
 };
 
+// cap * tanh(score / cap); tanh(y) = 1 - 2 / (1 + e^(2 y)).
+void CapScores(float cap, uint32_t first, uint32_t past, float* scores) {
+  const __m256 one = _mm256_set1_ps(1.0f);
+  for (uint32_t i = 0; i < kKvPagePositions; i += kLanes) {
+    const __m256 power = Exp(
+        _mm256_mul_ps(_mm256_load_ps(scores + i), _mm256_set1_ps(2.0f / cap)));
+    const __m256 rest =
+        _mm256_div_ps(_mm256_set1_ps(2.0f), _mm256_add_ps(one, power));
+    _mm256_store_ps(scores + i, _mm256_mul_ps(_mm256_set1_ps(cap),
+                                              _mm256_sub_ps(one, rest)));
+  }
+  for (uint32_t i = 0; i < first; ++i) scores[i] = -__builtin_inff();
+  for (uint32_t i = past; i < kKvPagePositions; ++i) {
+    scores[i] = -__builtin_inff();
+  }
+}
+
 template <typename Kv>
 void Run(const AttentionArgs& args, float* out) {
   std::memset(out, 0, args.value_dim * sizeof(float));
-  Softmax softmax;
+  Softmax softmax(args.sink);
   const uint32_t last_block = (args.end - 1) / kKvPagePositions;
   for (uint32_t block = args.begin / kKvPagePositions; block <= last_block;
        ++block) {
@@ -132,6 +154,9 @@ void Run(const AttentionArgs& args, float* out) {
       weights[slot] = Dot<Kv>(args.query, page, uint64_t{slot} * args.key_dim,
                               args.key_dim) *
                       args.scale;
+    }
+    if (args.score_cap != 0.0f) {
+      CapScores(args.score_cap, first, past, weights);
     }
     const __m256 rescale = softmax.Take(weights);
     const uint64_t values = uint64_t{kKvPagePositions} * args.key_dim;

@@ -1,5 +1,7 @@
 // NEON attention: the online softmax of attention_scalar.cc, 4 lanes wide.
 
+#include <cmath>
+
 #include "kernels/isa.h"
 #include "kernels/math_neon.h"
 #include "kernels/neon.h"
@@ -31,8 +33,13 @@ float Dot(const AttentionArgs& args, const std::byte* keys, uint32_t slot) {
 
 // The running state of the online softmax.
 struct Softmax {
-  float max = -__builtin_inff();
-  float sum = 0.0f;
+  // A sink is a first score whose value is nothing.
+  explicit Softmax(const float* sink)
+      : max(sink == nullptr ? -__builtin_inff() : *sink),
+        sum(sink == nullptr ? 0.0f : 1.0f) {}
+
+  float max;
+  float sum;
 
   // Takes in the scores [32] of a block (-infinity where nothing is seen),
   // turns them into weights, and returns the factor for what came before.
@@ -62,7 +69,7 @@ struct Softmax {
 void Attention(const AttentionArgs& args, float* out) {
   CheckAttentionArguments(args);
   std::memset(out, 0, args.value_dim * sizeof(float));
-  Softmax softmax;
+  Softmax softmax(args.sink);
   const uint32_t last_block = (args.end - 1) / kKvPagePositions;
   for (uint32_t block = args.begin / kKvPagePositions; block <= last_block;
        ++block) {
@@ -76,6 +83,12 @@ void Attention(const AttentionArgs& args, float* out) {
     for (float& weight : weights) weight = -__builtin_inff();
     for (uint32_t slot = first; slot < past; ++slot) {
       weights[slot] = Dot(args, page, slot) * args.scale;
+    }
+    if (args.score_cap != 0.0f) {
+      for (uint32_t slot = first; slot < past; ++slot) {
+        weights[slot] =
+            args.score_cap * std::tanh(weights[slot] / args.score_cap);
+      }
     }
     const float rescale = softmax.Take(weights);
     const uint64_t values = uint64_t{kKvPagePositions} * args.key_dim;

@@ -31,7 +31,9 @@ float Score(const AttentionArgs& args, const std::byte* page, uint32_t slot) {
     const uint64_t index = uint64_t{slot} * args.key_dim + i;
     dot += double{args.query[i]} * ElementAt(args.kv_type, page, index);
   }
-  return static_cast<float>(dot) * args.scale;
+  const float score = static_cast<float>(dot) * args.scale;
+  if (args.score_cap == 0.0f) return score;
+  return args.score_cap * std::tanh(score / args.score_cap);
 }
 
 }  // namespace
@@ -39,8 +41,10 @@ float Score(const AttentionArgs& args, const std::byte* page, uint32_t slot) {
 void Attention(const AttentionArgs& args, float* out) {
   CheckAttentionArguments(args);
   std::fill(out, out + args.value_dim, 0.0f);
-  float max = -std::numeric_limits<float>::infinity();
-  float sum = 0;
+  // A sink is a first score whose value is nothing.
+  float max = args.sink == nullptr ? -std::numeric_limits<float>::infinity()
+                                   : *args.sink;
+  float sum = args.sink == nullptr ? 0.0f : 1.0f;
   const uint32_t last_block = (args.end - 1) / kKvPagePositions;
   for (uint32_t block = args.begin / kKvPagePositions; block <= last_block;
        ++block) {

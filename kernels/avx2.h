@@ -25,6 +25,8 @@ void EncodeA8(const float* from, uint32_t cols, int8_t* quants, float* scales,
 void RmsNorm(const float* from, const float* weight, uint32_t count, float eps,
              float* to);
 void SiluMul(float* gate, const float* up, uint32_t count);
+void GeluMul(float* gate, const float* up, uint32_t count);
+void SwigluClamped(float* gate, const float* up, uint32_t count);
 void Rope(RopePairing pairing, const float* cos_sin, uint32_t rotary_dim,
           float* head);
 void Attention(const AttentionArgs& args, float* out);

@@ -4,6 +4,7 @@
 
 #include "kernels/avx2.h"
 #include "kernels/isa.h"
+#include "kernels/scalar.h"
 
 namespace shoal::kernels {
 namespace {
@@ -14,7 +15,10 @@ constexpr KernelTable kAvx2 = {
     .product = avx2::Product,
     .encode_a8 = avx2::EncodeA8,
     .rms_norm = avx2::RmsNorm,
+    .layer_norm = scalar::LayerNorm,
     .silu_mul = avx2::SiluMul,
+    .gelu_mul = avx2::GeluMul,
+    .swiglu_clamped = avx2::SwigluClamped,
     .rope = avx2::Rope,
     .attention = avx2::Attention,
     .f32_to_f16 = avx2::F32ToF16,

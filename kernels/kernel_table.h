@@ -59,8 +59,22 @@ struct KernelTable {
   void (*rms_norm)(const float* from, const float* weight, uint32_t count,
                    float eps, float* to);
 
+  // to[i] = (from[i] - mean) / sqrt(variance + eps) * weight[i] + bias[i].
+  // `weight` (1) and `bias` (0) may be null. May be in place. Mean and variance
+  // are summed in double.
+  void (*layer_norm)(const float* from, const float* weight, const float* bias,
+                     uint32_t count, float eps, float* to);
+
   // gate[i] = silu(gate[i]) * up[i]
   void (*silu_mul)(float* gate, const float* up, uint32_t count);
+
+  // gate[i] = gelu(gate[i]) * up[i], in the tanh form of arXiv 1606.08415;
+  // `up` may be null (1).
+  void (*gelu_mul)(float* gate, const float* up, uint32_t count);
+
+  // gate[i] = g * sigmoid(1.702 g) * (u + 1) with g = min(gate[i], 7) and
+  // u = up[i] clamped to [-7, 7] (gpt-oss).
+  void (*swiglu_clamped)(float* gate, const float* up, uint32_t count);
 
   // Rotates one head vector in place by the angles of one position.
   void (*rope)(RopePairing pairing, const float* cos_sin, uint32_t rotary_dim,

@@ -1,5 +1,6 @@
 // AVX2 functions other than products and attention.
 
+#include "kernels/activation_constants.h"
 #include "kernels/avx2.h"
 #include "kernels/math_avx2.h"
 
@@ -101,6 +102,37 @@ void SiluMul(float* gate, const float* up, uint32_t count) {
     const __m256 power = Exp(_mm256_xor_ps(x, sign));
     const __m256 silu = _mm256_div_ps(x, _mm256_add_ps(one, power));
     StoreUpTo8(_mm256_mul_ps(silu, LoadUpTo8(up + i, count - i)), gate + i,
+               count - i);
+  }
+}
+
+void GeluMul(float* gate, const float* up, uint32_t count) {
+  const __m256 one = _mm256_set1_ps(1.0f);
+  for (uint32_t i = 0; i < count; i += 8) {
+    const __m256 x = LoadUpTo8(gate + i, count - i);
+    const __m256 cubic =
+        _mm256_fmadd_ps(_mm256_mul_ps(x, x), _mm256_set1_ps(kGeluCubic), one);
+    const __m256 minus_twice_u =
+        _mm256_mul_ps(_mm256_mul_ps(x, _mm256_set1_ps(-kGeluScale)), cubic);
+    __m256 gelu = _mm256_div_ps(x, _mm256_add_ps(one, Exp(minus_twice_u)));
+    if (up != nullptr) {
+      gelu = _mm256_mul_ps(gelu, LoadUpTo8(up + i, count - i));
+    }
+    StoreUpTo8(gelu, gate + i, count - i);
+  }
+}
+
+void SwigluClamped(float* gate, const float* up, uint32_t count) {
+  const __m256 one = _mm256_set1_ps(1.0f);
+  const __m256 limit = _mm256_set1_ps(kSwigluLimit);
+  const __m256 lower = _mm256_set1_ps(-kSwigluLimit);
+  for (uint32_t i = 0; i < count; i += 8) {
+    const __m256 g = _mm256_min_ps(LoadUpTo8(gate + i, count - i), limit);
+    const __m256 u = _mm256_max_ps(
+        _mm256_min_ps(LoadUpTo8(up + i, count - i), limit), lower);
+    const __m256 power = Exp(_mm256_mul_ps(g, _mm256_set1_ps(-kSwigluAlpha)));
+    const __m256 gated = _mm256_div_ps(g, _mm256_add_ps(one, power));
+    StoreUpTo8(_mm256_mul_ps(gated, _mm256_add_ps(u, one)), gate + i,
                count - i);
   }
 }

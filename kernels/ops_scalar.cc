@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "kernels/activation_constants.h"
 #include "kernels/half.h"
 #include "kernels/isa.h"
 #include "kernels/scalar.h"
@@ -56,9 +57,44 @@ void RmsNorm(const float* from, const float* weight, uint32_t count, float eps,
   }
 }
 
+void LayerNorm(const float* from, const float* weight, const float* bias,
+               uint32_t count, float eps, float* to) {
+  double sum = 0;
+  for (uint32_t i = 0; i < count; ++i) sum += from[i];
+  const double mean = sum / count;
+  double squares = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    squares += (from[i] - mean) * (from[i] - mean);
+  }
+  const double factor = 1.0 / std::sqrt(squares / count + eps);
+  for (uint32_t i = 0; i < count; ++i) {
+    const auto normed = static_cast<float>((from[i] - mean) * factor);
+    to[i] = normed * (weight == nullptr ? 1.0f : weight[i]) +
+            (bias == nullptr ? 0.0f : bias[i]);
+  }
+}
+
 void SiluMul(float* gate, const float* up, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) {
     gate[i] = gate[i] / (1.0f + std::exp(-gate[i])) * up[i];
+  }
+}
+
+// 0.5 x (1 + tanh u) is x times the sigmoid of 2 u.
+void GeluMul(float* gate, const float* up, uint32_t count) {
+  for (uint32_t i = 0; i < count; ++i) {
+    const float x = gate[i];
+    const float twice_u = kGeluScale * x * (1.0f + kGeluCubic * x * x);
+    const float gelu = x / (1.0f + std::exp(-twice_u));
+    gate[i] = up == nullptr ? gelu : gelu * up[i];
+  }
+}
+
+void SwigluClamped(float* gate, const float* up, uint32_t count) {
+  for (uint32_t i = 0; i < count; ++i) {
+    const float g = std::min(gate[i], kSwigluLimit);
+    const float u = std::clamp(up[i], -kSwigluLimit, kSwigluLimit);
+    gate[i] = g / (1.0f + std::exp(-kSwigluAlpha * g)) * (u + 1.0f);
   }
 }
 
@@ -89,7 +125,10 @@ const KernelTable& ScalarKernels() {
       .product = scalar::Product,
       .encode_a8 = scalar::EncodeA8,
       .rms_norm = scalar::RmsNorm,
+      .layer_norm = scalar::LayerNorm,
       .silu_mul = scalar::SiluMul,
+      .gelu_mul = scalar::GeluMul,
+      .swiglu_clamped = scalar::SwigluClamped,
       .rope = scalar::Rope,
       .attention = scalar::Attention,
       .f32_to_f16 = scalar::F32ToF16,

@@ -28,6 +28,8 @@ struct CacheEntry {
   uint64_t bytes = 0;       // without padding; > 0
   uint32_t crc32c = 0;      // of these bytes
   bool resident = false;
+  // Not part of every pass: read when it is asked for.
+  bool routed = false;
 };
 
 // What a unit takes on disk and in memory.

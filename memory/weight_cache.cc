@@ -1,5 +1,6 @@
 #include "memory/weight_cache.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -27,13 +28,24 @@ absl::StatusOr<std::unique_ptr<WeightCache>> WeightCache::Create(
   SHOAL_RETURN_IF_ERROR(cache->LoadResidents());
 
   std::vector<uint32_t> streamed;
+  uint64_t largest_routed = 0;
   for (uint32_t i = 0; i < cache->entry_count(); ++i) {
-    if (cache->entries_[i].resident) continue;
+    const CacheEntry& entry = cache->entries_[i];
+    if (entry.resident) continue;
+    if (entry.routed) {
+      largest_routed = std::max(largest_routed, entry.bytes);
+      continue;
+    }
     streamed.push_back(i);
-    cache->streamed_bytes_ += PaddedBytes(cache->entries_[i]);
+    cache->streamed_bytes_ += PaddedBytes(entry);
+  }
+  const Options& with = cache->options_;
+  if (largest_routed > 0) {
+    SHOAL_ASSIGN_OR_RETURN(
+        cache->routed_,
+        RoutedUnits::Create(cache->loader_, *with.clock, largest_routed));
   }
   if (streamed.empty()) return cache;
-  const Options& with = cache->options_;
   SHOAL_ASSIGN_OR_RETURN(
       cache->window_,
       StreamWindow::Create({.window_bytes = with.window_bytes,
@@ -129,6 +141,24 @@ void WeightCache::Release(uint32_t first, uint32_t count) {
   }
 }
 
+void WeightCache::RequestRouted(std::span<const uint32_t> entries) {
+  if (routed_ == nullptr) return;
+  requested_.clear();
+  for (const uint32_t entry : entries) {
+    if (resident_data_[entry] == nullptr) requested_.push_back(entry);
+  }
+  routed_->Request(requested_);
+}
+
+absl::StatusOr<const std::byte*> WeightCache::AcquireRouted(
+    uint32_t entry, absl::Time deadline) {
+  SHOAL_CHECK(entry < entry_count() && entries_[entry].routed, entry);
+  if (resident_data_[entry] != nullptr) return resident_data_[entry];
+  SHOAL_ASSIGN_OR_RETURN(const std::byte* data, routed_->Take(entry, deadline));
+  consumed_bytes_ += PaddedBytes(entries_[entry]);
+  return data;
+}
+
 void WeightCache::Skip(uint32_t first, uint32_t count) {
   SHOAL_CHECK(first + uint64_t{count} <= entry_count());
   for (uint32_t i = first; i < first + count; ++i) {
@@ -147,7 +177,8 @@ CacheCounters WeightCache::counters() const {
   counters.read_count = loader_.read_count() - load_read_count_;
   counters.consumed_bytes = consumed_bytes_;
   counters.checksum = loader_.checksum_time();
-  if (window_ != nullptr) counters.stall = window_->stall_time();
+  if (window_ != nullptr) counters.stall += window_->stall_time();
+  if (routed_ != nullptr) counters.stall += routed_->stall_time();
   return counters;
 }
 

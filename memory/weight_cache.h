@@ -17,6 +17,7 @@
 #include "base/byte_size.h"
 #include "base/clock.h"
 #include "memory/block_file.h"
+#include "memory/routed_units.h"
 #include "memory/slab.h"
 #include "memory/stream_window.h"
 #include "memory/unit_loader.h"
@@ -36,9 +37,11 @@ struct CacheCounters {
 
 // The list of entries is the rank's share in execution order. A pass acquires
 // and releases them from first to last. A cycle of passes reads every entry
-// that is not resident once: bytes_read grows by streamed_bytes() a pass.
+// that is neither resident nor routed once: bytes_read grows by
+// streamed_bytes() a pass, and by the routed entries that it asks for.
 //
-// Memory:  one slab for the residents, one of window_bytes for the rest; none
+// Memory:  one slab for the residents, one of window_bytes for the rest, one of
+//          twice the largest routed entry that is not resident; none
 //          after Create(). With everything resident there is no window, no
 //          reader thread and no copy.
 // Threads: thread-compatible: the calls of one compute thread; counters() is
@@ -96,6 +99,14 @@ class WeightCache {
   // may use their memory at once.
   void Release(uint32_t first, uint32_t count);
 
+  // Routed entries, in the order in which AcquireRouted() will ask for them;
+  // may hold residents. Ends the request before.
+  void RequestRouted(std::span<const uint32_t> entries);
+  // The bytes of the next of them, which stay until the next call of either.
+  // Errors: as Acquire()
+  absl::StatusOr<const std::byte*> AcquireRouted(uint32_t entry,
+                                                 absl::Time deadline);
+
   // Passes over entries that this pass does not use. If the reader has not
   // come to them yet, they are not read.
   void Skip(uint32_t first, uint32_t count);
@@ -108,6 +119,7 @@ class WeightCache {
 
   // Padding included.
   uint64_t resident_bytes() const { return residents_.size(); }
+  // Without routed entries.
   uint64_t streamed_bytes() const { return streamed_bytes_; }
 
  private:
@@ -127,6 +139,8 @@ class WeightCache {
   uint64_t load_read_count_ = 0;  // requests of load_bytes_
   std::atomic<uint64_t> consumed_bytes_ = 0;
   std::unique_ptr<StreamWindow> window_;  // null: everything is resident
+  std::unique_ptr<RoutedUnits> routed_;   // null: likewise
+  std::vector<uint32_t> requested_;       // those to be read
 };
 
 }  // namespace shoal::memory

@@ -1,11 +1,10 @@
 #include "model/architecture.h"
 
-#include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "model/llama.h"
+#include "model/families/families.h"
 
 namespace shoal::model {
 namespace {
@@ -15,7 +14,18 @@ struct Family {
   absl::StatusOr<ModelSpec> (*load)(const GgufHeader&);
 };
 
-constexpr std::array<Family, 1> kFamilies = {{{"llama", LoadLlama}}};
+constexpr Family kFamilies[] = {
+    {"command-r", LoadCommandR}, {"deepseek2", LoadDeepseek2},
+    {"gemma", LoadGemma},        {"gemma2", LoadGemma2},
+    {"gemma3", LoadGemma3},      {"gpt-oss", LoadGptOss},
+    {"gpt2", LoadGpt2},          {"gptneox", LoadGptNeox},
+    {"granite", LoadGranite},    {"llama", LoadLlama},
+    {"olmo2", LoadOlmo2},        {"phi2", LoadPhi2},
+    {"phi3", LoadPhi3},          {"qwen2", LoadQwen2},
+    {"qwen2moe", LoadQwen2Moe},  {"qwen3", LoadQwen3},
+    {"qwen3moe", LoadQwen3Moe},  {"smollm3", LoadSmolLm3},
+    {"stablelm", LoadStableLm},  {"starcoder2", LoadStarcoder2},
+};
 
 std::string KnownFamilies() {
   std::string names;

@@ -14,9 +14,11 @@ base::ModelDimensions DimensionsOf(const ModelSpec& spec,
                                    const UnitTable& units,
                                    bool f32_activations);
 
-// The encodings in which the units of one phase take the phase's input.
-EncodingSet InputEncodings(const UnitTable& units, uint32_t layer,
-                           uint32_t phase, bool f32_activations);
+// The inputs of every phase: columns, and the encodings in which its units
+// take them. By layer and phase.
+std::vector<std::vector<PhaseShape>> PhaseShapesOf(const ModelSpec& spec,
+                                                   const UnitTable& units,
+                                                   bool f32_activations);
 
 }  // namespace shoal::model
 

@@ -82,7 +82,10 @@ absl::StatusOr<RopeParameters> Metadata::Rope(
                                                         : "rope.scaling.factor",
                                                 1.0, 0, 1e6));
   if (factor == 0) factor = 1;  // the format's way to say "none"
-  if (type == "none") return rope;
+  SHOAL_ASSIGN_OR_RETURN(rope.attention_factor,
+                         FloatOr("rope.scaling.attn_factor", 1.0, 1e-6, 1e6));
+  // longrope scales by the tensors rope_factors_*, not by the factor.
+  if (type == "none" || type == "longrope") return rope;
   if (type == "linear" || type.empty()) {
     rope.frequency_scale = 1 / factor;
     return rope;
@@ -90,7 +93,7 @@ absl::StatusOr<RopeParameters> Metadata::Rope(
   if (type != "yarn") {
     return OutOfRange("rope.scaling.type",
                       absl::StrCat("\"", type.substr(0, 64), "\""),
-                      "none, linear, yarn");
+                      "none, linear, yarn, longrope");
   }
   rope.frequency_scale = 1 / factor;
   rope.extension_factor = 1;
@@ -99,8 +102,6 @@ absl::StatusOr<RopeParameters> Metadata::Rope(
   SHOAL_ASSIGN_OR_RETURN(
       rope.original_context,
       UintOr("rope.scaling.original_context_length", context, 1, UINT32_MAX));
-  SHOAL_ASSIGN_OR_RETURN(rope.attention_factor,
-                         FloatOr("rope.scaling.attn_factor", 1.0, 1e-6, 1e6));
   SHOAL_ASSIGN_OR_RETURN(
       rope.beta_fast, FloatOr("rope.scaling.yarn_beta_fast", 32.0, 1e-6, 1e6));
   SHOAL_ASSIGN_OR_RETURN(

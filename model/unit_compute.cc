@@ -1,6 +1,7 @@
 #include "model/unit_compute.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/check.h"
 
@@ -25,18 +26,22 @@ uint32_t TaskCount(uint32_t rows) { return (rows + kTaskRows - 1) / kTaskRows; }
 
 }  // namespace
 
-uint32_t ScratchFloats(const PhaseSpec& phase, const UnitLayout& unit) {
+uint32_t ScratchFloats(const PhaseSpec& phase, const UnitLayout& unit,
+                       uint32_t hidden) {
   switch (unit.spec.id.kind) {
     case base::UnitKind::kAttention: {
       const AttentionSpec& spec = *phase.attention;
       const uint32_t heads =
           unit.count * (spec.head_count / spec.kv_head_count);
       return heads * (spec.key_dim + spec.value_dim) +
-             unit.count * (spec.key_dim + spec.value_dim);
+             unit.count * (spec.key_dim + spec.value_dim) +
+             (spec.shared_key_dim > 0 ? unit.count * spec.own_key_dim() : 0);
     }
     case base::UnitKind::kFfn:
-    case base::UnitKind::kExpert:
       return 2 * unit.count;
+    case base::UnitKind::kExpert:
+      // The results, and what is gathered in one encoding or both.
+      return 2 * unit.count + 3 * hidden;
     case base::UnitKind::kHub:
     case base::UnitKind::kHead:
       return 0;
@@ -105,13 +110,27 @@ WeightMatrix UnitCompute::MatrixOf(const UnitView& unit, PartRole role) const {
           unit.data + part->unit_offset};
 }
 
+const float* UnitCompute::VectorOf(const UnitView& unit, PartRole role) {
+  const UnitPart* part = unit.layout->Find(role);
+  if (part == nullptr) return nullptr;
+  return reinterpret_cast<const float*>(unit.data + part->unit_offset);
+}
+
 void UnitCompute::AddProduct(const UnitView& unit, PartRole role,
-                             const PhaseInput& input, const Tile& tile,
-                             float* to) {
+                             const PhaseInput& input, uint32_t input_idx,
+                             const Tile& tile, float* to) {
+  const WeightType type = MatrixOf(unit, role).type;
+  AddProduct(
+      unit, role,
+      input.View(input_idx, EncodingFor(type)).Tokens(tile.begin, tile.count),
+      to);
+}
+
+void UnitCompute::AddProduct(const UnitView& unit, PartRole role,
+                             const ActivationView& input, float* to) {
   Product product;
   product.matrix = MatrixOf(unit, role);
-  product.input = input.View(EncodingFor(product.matrix.type))
-                      .Tokens(tile.begin, tile.count);
+  product.input = input;
   product.output = {ProductOutput::Mode::kStore, to, product.matrix.rows};
   for (uint32_t row = 0; row < product.matrix.rows; row += kTaskRows) {
     product.row_begin = row;
@@ -185,15 +204,30 @@ void UnitCompute::RunOutputProducts(std::span<const UnitView> units,
   });
 }
 
-void UnitCompute::Head(const UnitView& unit, const PhaseInput& input, float* to,
-                       uint64_t stride) {
+void UnitCompute::Head(const HeadSpec& spec, const UnitView& unit,
+                       const PhaseInput& input, float* to, uint64_t stride) {
   const WeightMatrix matrix = MatrixOf(unit, PartRole::kHead);
-  const ActivationView view = input.View(EncodingFor(matrix.type));
+  const ActivationView view = input.View(0, EncodingFor(matrix.type));
+  const float* bias = VectorOf(unit, PartRole::kHeadBias);
+  const auto finish = [&](float logit, uint32_t row) {
+    if (bias != nullptr) logit += bias[row];
+    logit *= spec.logit_scale;
+    if (spec.logit_cap == 0.0f) return logit;
+    return spec.logit_cap * std::tanh(logit / spec.logit_cap);
+  };
+  const bool is_plain =
+      bias == nullptr && spec.logit_scale == 1.0f && spec.logit_cap == 0.0f;
   const ProductOutput output{ProductOutput::Mode::kStore, to, stride};
   team_.Run(TaskCount(matrix.rows), [&](uint32_t task, uint32_t) {
     const uint32_t begin = task * kTaskRows;
-    kernels_.product(matrix, begin, std::min(begin + kTaskRows, matrix.rows),
-                     view, output);
+    const uint32_t end = std::min(begin + kTaskRows, matrix.rows);
+    kernels_.product(matrix, begin, end, view, output);
+    for (uint32_t t = 0; t < view.tokens && !is_plain; ++t) {
+      for (uint32_t row = begin; row < end; ++row) {
+        float& logit = to[t * stride + row];
+        logit = finish(logit, row);
+      }
+    }
   });
 }
 

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -44,7 +45,8 @@ struct Accumulator {
 };
 
 // Floats of scratch that computing one unit takes per token.
-uint32_t ScratchFloats(const PhaseSpec& phase, const UnitLayout& unit);
+uint32_t ScratchFloats(const PhaseSpec& phase, const UnitLayout& unit,
+                       uint32_t hidden);
 
 // Threads: thread-compatible; spreads its work over the team.
 // Memory: scratch is reserved by the constructor.
@@ -67,16 +69,20 @@ class UnitCompute {
   // REQUIRES: pages for every place are reserved in the KvCache.
   void BeginPass(std::span<const TokenPlace> places);
 
-  // Adds the units' partial sums. REQUIRES: input has places.size() tokens.
-  void Attention(const AttentionSpec& spec, std::span<const UnitView> units,
+  // Adds the units' partial sums; all units are of one kind. REQUIRES: input
+  // has places.size() tokens; a routed phase's routing is valid (routing.h).
+  void Attention(const PhaseSpec& phase, std::span<const UnitView> units,
                  const PhaseInput& input, const Accumulator& sum);
-  void Ffn(const FfnSpec& spec, std::span<const UnitView> units,
+  void Ffn(const PhaseSpec& phase, std::span<const UnitView> units,
            const PhaseInput& input, const Accumulator& sum);
+  // Tokens that are not routed to a unit's expert get nothing from it.
+  void Experts(const PhaseSpec& phase, std::span<const UnitView> units,
+               const PhaseInput& input, const Accumulator& sum);
 
   // Writes the logits of the unit's rows: row r of token t goes to
   // to[t * stride + r].
-  void Head(const UnitView& unit, const PhaseInput& input, float* to,
-            uint64_t stride);
+  void Head(const HeadSpec& spec, const UnitView& unit, const PhaseInput& input,
+            float* to, uint64_t stride);
 
   // What the type multiplies under these options.
   kernels::Encoding EncodingFor(kernels::WeightType type) const;
@@ -102,8 +108,20 @@ class UnitCompute {
   struct AttentionScratch {
     float* query;
     float* key;
+    float* own_key;  // the products; `key` itself unless keys share a part
     float* value;
     float* result;
+  };
+  // A token that a unit's expert computes.
+  struct RoutedToken {
+    uint32_t token;
+    float weight;
+  };
+  // The steps of one unit's tile.
+  struct ExpertScratch {
+    float* gate;
+    float* up;
+    float* result;  // [tokens, hidden]
   };
 
   // unit_compute.cc: steps that both kinds share.
@@ -114,8 +132,12 @@ class UnitCompute {
       absl::FunctionRef<void(std::span<const UnitView>, const Tile&)> body);
   const float* AnglesOf(const kernels::RopeParameters& parameters);
   kernels::WeightMatrix MatrixOf(const UnitView& unit, PartRole role) const;
+  // Null if the unit has none.
+  static const float* VectorOf(const UnitView& unit, PartRole role);
   void AddProduct(const UnitView& unit, PartRole role, const PhaseInput& input,
-                  const Tile& tile, float* to);
+                  uint32_t input_idx, const Tile& tile, float* to);
+  void AddProduct(const UnitView& unit, PartRole role,
+                  const kernels::ActivationView& input, float* to);
   void RunProducts();
   void BeginIntermediates();
   // Announces the encoded form of `from` [tile, cols]; EncodeIntermediate()
@@ -133,9 +155,15 @@ class UnitCompute {
   void AttentionTile(const AttentionSpec& spec, std::span<const UnitView> units,
                      const PhaseInput& input, const Accumulator& sum,
                      const Tile& tile, const float* angles);
-  void RotateAndStore(const AttentionSpec& spec, const UnitView& unit,
-                      const AttentionScratch& scratch, const Tile& tile,
-                      uint32_t token, const float* cos_sin);
+  // Biases, norms and rotation of one token's heads.
+  void FinishHeads(const AttentionSpec& spec, const UnitView& unit,
+                   const AttentionScratch& scratch, uint32_t token,
+                   const float* shared_key, const float* cos_sin);
+  void NormHeads(const HeadNormSpec& norm, const UnitView& unit, PartRole role,
+                 uint32_t heads, uint32_t dim, float* values);
+  void StoreKeysAndValues(const AttentionSpec& spec, const UnitView& unit,
+                          const AttentionScratch& scratch, const Tile& tile,
+                          uint32_t token);
   void Attend(const AttentionSpec& spec, const UnitView& unit,
               const AttentionScratch& scratch, const Tile& tile, uint32_t token,
               uint32_t head);
@@ -143,8 +171,25 @@ class UnitCompute {
   void StoreKv(const float* from, uint32_t count, std::byte* to);
 
   // ffn_compute.cc
-  void FfnTile(std::span<const UnitView> units, const PhaseInput& input,
-               const Accumulator& sum, const Tile& tile);
+  void FfnTile(const PhaseSpec& phase, std::span<const UnitView> units,
+               const PhaseInput& input, const Accumulator& sum,
+               const Tile& tile);
+  // gate := activation(gate) * up, or up := activation(up) without gates.
+  // Returns which of them has the result.
+  float* Activate(Activation activation, const UnitView& unit, float* gate,
+                  float* up);
+
+  // expert_compute.cc
+  void ExpertUnit(const ExpertsSpec& spec, const UnitView& unit,
+                  const PhaseInput& input, const Accumulator& sum);
+  void ExpertTile(const ExpertsSpec& spec, const UnitView& unit,
+                  std::span<const RoutedToken> tokens, const PhaseInput& input,
+                  const Accumulator& sum);
+  kernels::ActivationView Gather(std::span<const RoutedToken> tokens,
+                                 const kernels::ActivationView& from);
+  void AddWeighted(const UnitView& unit, std::span<const RoutedToken> tokens,
+                   const float* results, uint32_t row_begin, uint32_t row_end,
+                   const Accumulator& sum);
 
   const Options options_;
   const kernels::KernelTable& kernels_;
@@ -161,6 +206,10 @@ class UnitCompute {
   uint64_t quants_used_ = 0;
   std::vector<Product> products_;
   std::vector<kernels::ActivationView> intermediates_;
+  std::vector<RoutedToken> routed_;
+  // [tile tokens, hidden]; made when the first expert is computed.
+  std::optional<kernels::ActivationBuffer> gathered_a8_;
+  std::optional<kernels::ActivationBuffer> gathered_f32_;
 };
 
 }  // namespace shoal::model

@@ -52,13 +52,15 @@ absl::Status UnitSource::Read(const UnitLayout& unit,
   for (const UnitPart& part : unit.parts) {
     const uint64_t row_bytes = part.bytes() / part.rows;
     std::span<std::byte> target = to.subspan(part.unit_offset, part.bytes());
-    if (row_bytes == part.file_stride) {
-      SHOAL_RETURN_IF_ERROR(ReadAt(part.file_offset, target));
-      continue;
-    }
-    for (uint32_t row = 0; row < part.rows; ++row) {
-      SHOAL_RETURN_IF_ERROR(ReadAt(part.file_offset + row * part.file_stride,
-                                   target.subspan(row * row_bytes, row_bytes)));
+    // What lies together in the file is read at once.
+    const bool whole_rows = row_bytes == part.file_stride;
+    const uint32_t step = whole_rows ? part.run_rows : 1;
+    for (uint32_t row = 0; row < part.rows; row += step) {
+      const uint64_t offset = part.file_offset +
+                              row / part.run_rows * part.run_stride +
+                              row % part.run_rows * part.file_stride;
+      SHOAL_RETURN_IF_ERROR(
+          ReadAt(offset, target.subspan(row * row_bytes, step * row_bytes)));
     }
   }
   return absl::OkStatus();

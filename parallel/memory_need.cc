@@ -70,20 +70,17 @@ uint64_t ActivationBytes(const Plan& plan, const Role& role, uint32_t rank,
   const uint64_t tokens = plan.chunk_tokens;
   uint64_t bytes = 0;
   if (role.computes || role.hub) {
-    uint64_t input = 0;
-    if (dimensions.a8_inputs && !options.f32_activations) {
-      input += A8Bytes(hidden);
-    }
-    if (dimensions.f32_inputs || options.f32_activations) input += 4 * hidden;
     const uint64_t sum_bytes = plan.payload == Payload::kF64 ? 8 : 4;
     const uint64_t scratch = uint64_t{dimensions.unit_scratch_floats};
-    bytes += tokens * (input + hidden * sum_bytes);
+    bytes += tokens * (dimensions.input_bytes + hidden * sum_bytes);
     bytes += std::min<uint64_t>(tokens, kTileTokens) *
              (4 * scratch + A8Bytes(scratch));
     bytes += options.logits_rows_max * role.head_rows * 4;
   }
   // The residual, and the normed rows before they are encoded.
-  if (role.hub) bytes += 2 * tokens * hidden * 4;
+  if (role.hub) {
+    bytes += tokens * (2 * hidden + dimensions.hub_scratch_floats) * 4;
+  }
   // The coordinator's embedded tokens and logits.
   if (rank == 0) {
     bytes += tokens * hidden * 4;
@@ -110,8 +107,9 @@ MemoryNeed NeedOf(const Plan& plan, uint32_t rank,
   uint64_t kv_elements = 0;
   uint64_t unit_count = 0;
   uint64_t unit_bytes_max = 0;
+  uint64_t routed_bytes_max = 0;
   for (const UnitSpec& unit : units) {
-    if (unit.id.kind == UnitKind::kHub) {
+    if (KeepsHubUnit(plan, rank, unit.id)) {
       need.hub_units += AlignUp(unit.bytes, kPageBytes);
     }
   }
@@ -120,7 +118,10 @@ MemoryNeed NeedOf(const Plan& plan, uint32_t rank,
     for (uint32_t i = range.begin; i < range.end; ++i) {
       const uint64_t bytes = AlignUp(units[i].bytes, kPageBytes);
       need.share += bytes;
-      unit_bytes_max = std::max(unit_bytes_max, bytes);
+      uint64_t& largest = units[i].id.kind == UnitKind::kExpert
+                              ? routed_bytes_max
+                              : unit_bytes_max;
+      largest = std::max(largest, bytes);
       kv_elements += units[i].kv_elements;
       ++unit_count;
     }
@@ -128,8 +129,8 @@ MemoryNeed NeedOf(const Plan& plan, uint32_t rank,
   need.kv = KvPositions(options) * kv_elements * KvBytesPerElement(options.kv);
   // Room to read one unit while another is computed.
   if (unit_count > 0) {
-    need.window_min =
-        std::min<uint64_t>(unit_count, 2) * unit_bytes_max + kPageBytes;
+    need.window_min = std::min<uint64_t>(unit_count, 2) * unit_bytes_max +
+                      2 * routed_bytes_max + kPageBytes;
   }
   const Role role = RoleOf(plan, rank, units, dimensions);
   need.activations = ActivationBytes(plan, role, rank, dimensions, options);

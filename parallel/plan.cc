@@ -122,6 +122,11 @@ uint32_t Plan::StageOf(uint32_t layer) const {
   return static_cast<uint32_t>(stage - stages.begin());
 }
 
+bool KeepsHubUnit(const Plan& plan, uint32_t rank, const base::UnitId& id) {
+  if (id.kind != base::UnitKind::kHub) return false;
+  return id.index == 0 || plan.stages[plan.StageOf(id.layer)].hub == rank;
+}
+
 absl::Status ValidatePlan(const Plan& plan, std::span<const UnitSpec> units) {
   if (plan.device_names.empty() || plan.device_names.size() > kRankCountMax) {
     return absl::InvalidArgumentError(

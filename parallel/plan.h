@@ -50,7 +50,7 @@ struct Plan {
   std::vector<std::string> device_names;  // by rank
   std::vector<StagePlan> stages;
   // Ascending by `begin`, disjoint; together they hold every unit that is not
-  // a hub unit. Hub units are kept by every rank.
+  // a hub unit. KeepsHubUnit() tells who keeps those.
   std::vector<UnitRange> ranges;
   Payload payload = Payload::kF64;
   Collective collective = Collective::kFusedStar;
@@ -67,6 +67,10 @@ struct Plan {
   // The stage that computes `layer`. REQUIRES: there is one.
   uint32_t StageOf(uint32_t layer) const;
 };
+
+// Whether `rank` keeps the hub unit `id`: vectors are kept by every rank,
+// matrices (index 1) by the hub of their layer alone. False for other kinds.
+bool KeepsHubUnit(const Plan& plan, uint32_t rank, const base::UnitId& id);
 
 // A plan is foreign to a worker: checks that it is one for these units: stages
 // adjoining and complete, ranges valid, disjoint and complete, ranks in range.

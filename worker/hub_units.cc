@@ -1,12 +1,12 @@
 #include "worker/hub_units.h"
 
-#include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/byte_size.h"
+#include "base/check.h"
 #include "base/crc32c.h"
 #include "base/status_macros.h"
-#include "memory/slab.h"
 
 namespace shoal::worker {
 
@@ -14,10 +14,12 @@ using model::PartRole;
 using model::UnitLayout;
 using model::UnitPart;
 
-std::vector<uint32_t> HubUnits::IndicesIn(const model::UnitTable& units) {
+std::vector<uint32_t> HubUnits::IndicesOf(const parallel::Plan& plan,
+                                          uint32_t rank,
+                                          const model::UnitTable& units) {
   std::vector<uint32_t> indices;
   for (uint32_t i = 0; i < units.units().size(); ++i) {
-    if (units.unit(i).spec.id.kind == base::UnitKind::kHub) {
+    if (parallel::KeepsHubUnit(plan, rank, units.unit(i).spec.id)) {
       indices.push_back(i);
     }
   }
@@ -26,8 +28,7 @@ std::vector<uint32_t> HubUnits::IndicesIn(const model::UnitTable& units) {
 
 namespace {
 
-// One unit's bytes, checked. Hub units are vectors: every layout of a single
-// row is the canonical one.
+// One unit's bytes, checked.
 absl::Status ReadChecked(const UnitLayout& unit, uint32_t index,
                          memory::WeightStore& store, memory::BlockFile& file,
                          std::span<std::byte> buffer) {
@@ -45,61 +46,46 @@ absl::Status ReadChecked(const UnitLayout& unit, uint32_t index,
 }  // namespace
 
 absl::StatusOr<HubUnits> HubUnits::Load(
-    const model::UnitTable& units, memory::WeightStore& store,
+    const model::UnitTable& units, std::span<const uint32_t> indices,
+    kernels::LayoutId layout, memory::WeightStore& store,
     memory::BlockFile& file,
     const std::function<absl::Status(uint32_t unit_index)>& repair) {
   HubUnits hub;
-  const std::vector<uint32_t> indices = IndicesIn(units);
-  uint64_t bytes_max = 0;
-  for (const uint32_t index : indices) {
-    bytes_max = std::max(bytes_max, units.unit(index).spec.bytes);
-  }
-  SHOAL_ASSIGN_OR_RETURN(
-      memory::Slab buffer,
-      memory::Slab::Create(base::AlignUp(bytes_max, memory::kStoreAlignment)));
   for (const uint32_t index : indices) {
     const UnitLayout& unit = units.unit(index);
-    absl::Status read = ReadChecked(unit, index, store, file, buffer.span());
+    SHOAL_ASSIGN_OR_RETURN(memory::Slab slab,
+                           memory::Slab::Create(base::AlignUp(
+                               unit.spec.bytes, memory::kStoreAlignment)));
+    absl::Status read = ReadChecked(unit, index, store, file, slab.span());
     if (absl::IsDataLoss(read)) {
       SHOAL_RETURN_IF_ERROR(repair(index));
-      read = ReadChecked(unit, index, store, file, buffer.span());
+      read = ReadChecked(unit, index, store, file, slab.span());
     }
     SHOAL_RETURN_IF_ERROR(read);
     for (const UnitPart& part : unit.parts) {
-      Vector& vector = hub.vectors_.emplace_back();
-      vector.layer = unit.spec.id.layer;
-      vector.phase = part.phase;
-      vector.role = part.role;
-      vector.values.resize(part.cols);
-      std::memcpy(vector.values.data(), buffer.data() + part.unit_offset,
-                  part.bytes());
+      hub.parts_[{unit.spec.id.layer, part.phase, part.role, part.slot}] = {
+          part.type, layout, part.rows, part.cols,
+          slab.data() + part.unit_offset};
     }
+    hub.slabs_.push_back(std::move(slab));
   }
   return hub;
 }
 
-std::span<const float> HubUnits::Find(uint32_t layer, uint32_t phase,
-                                      PartRole role) const {
-  for (const Vector& vector : vectors_) {
-    if (vector.layer == layer && vector.phase == phase && vector.role == role) {
-      return vector.values;
-    }
-  }
-  return {};
+std::span<const float> HubUnits::Vector(uint32_t layer, uint32_t phase,
+                                        PartRole role, uint32_t slot) const {
+  const auto found = parts_.find({layer, phase, role, slot});
+  if (found == parts_.end()) return {};
+  // A single row is the same in every layout.
+  return {reinterpret_cast<const float*>(found->second.data),
+          found->second.cols};
 }
 
-std::span<const float> HubUnits::InputNorm(uint32_t layer,
-                                           uint32_t phase) const {
-  return Find(layer, phase, PartRole::kInputNorm);
-}
-
-std::span<const float> HubUnits::OutputBias(uint32_t layer,
-                                            uint32_t phase) const {
-  return Find(layer, phase, PartRole::kOutputBias);
-}
-
-std::span<const float> HubUnits::RopeFactors() const {
-  return Find(0, 0, PartRole::kRopeFactors);
+kernels::WeightMatrix HubUnits::Matrix(uint32_t layer, uint32_t phase,
+                                       PartRole role, uint32_t slot) const {
+  const auto found = parts_.find({layer, phase, role, slot});
+  SHOAL_CHECK(found != parts_.end(), "layer ", layer, " phase ", phase);
+  return found->second;
 }
 
 }  // namespace shoal::worker

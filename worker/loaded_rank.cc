@@ -18,6 +18,7 @@ namespace {
 
 using base::AlignUp;
 using memory::kStoreAlignment;
+using model::PartRole;
 
 memory::WeightsMode ToMemory(parallel::WeightsMode mode) {
   switch (mode) {
@@ -45,6 +46,7 @@ absl::StatusOr<std::unique_ptr<LoadedRank>> LoadedRank::Load(
   std::unique_ptr<LoadedRank> rank(new LoadedRank);
   rank->setup_ = setup;
   rank->kernels_ = resources.kernels;
+  rank->team_ = resources.team;
   SHOAL_RETURN_IF_ERROR(rank->ReadModel());
   SHOAL_RETURN_IF_ERROR(rank->OpenStore(resources));
   SHOAL_RETURN_IF_ERROR(rank->Install(fetcher, progress));
@@ -94,7 +96,9 @@ absl::Status LoadedRank::OpenStore(const RankResources& resources) {
 absl::Status LoadedRank::Install(
     parallel::UnitFetcher& fetcher,
     absl::FunctionRef<void(const parallel::LoadProgress&)> progress) {
-  std::vector<uint32_t> wanted = HubUnits::IndicesIn(*units_);
+  const std::vector<uint32_t> hub_indices =
+      HubUnits::IndicesOf(setup_.plan, setup_.rank, *units_);
+  std::vector<uint32_t> wanted = hub_indices;
   wanted.insert(wanted.end(), own_units_.begin(), own_units_.end());
   std::sort(wanted.begin(), wanted.end());
   SHOAL_ASSIGN_OR_RETURN(facts_.fetched_bytes,
@@ -108,16 +112,26 @@ absl::Status LoadedRank::Install(
         .status();
   };
   SHOAL_ASSIGN_OR_RETURN(hub_units_,
-                         HubUnits::Load(*units_, *store_, *file_, repair_));
-  const auto factors = hub_units_->RopeFactors();
+                         HubUnits::Load(*units_, hub_indices, kernels_->layout,
+                                        *store_, *file_, repair_));
+  SetRopeFactors();
+  return absl::OkStatus();
+}
+
+void LoadedRank::SetRopeFactors() {
+  const bool is_long =
+      !spec_.rope_factors_long.empty() &&
+      setup_.options.context_positions > spec_.rope_original_context;
+  const auto factors = hub_units_->Vector(
+      0, 0, is_long ? PartRole::kRopeFactorsLong : PartRole::kRopeFactors);
   for (model::LayerSpec& layer : spec_.layers) {
     for (model::PhaseSpec& phase : layer.phases) {
-      if (!phase.attention) continue;
+      // Layers without rotation need none.
+      if (!phase.attention || phase.attention->rope.rotary_dim == 0) continue;
       phase.attention->rope.frequency_factors.assign(factors.begin(),
                                                      factors.end());
     }
   }
-  return absl::OkStatus();
 }
 
 absl::Status LoadedRank::ReserveMemory(const RankResources& resources) {
@@ -177,15 +191,44 @@ void LoadedRank::CreateKv(uint64_t budget_bytes) {
   kv_ = std::make_unique<memory::KvCache>(options, std::move(streams));
 }
 
+bool LoadedRank::IsRouted(uint32_t unit_index) const {
+  return units_->unit(unit_index).spec.id.kind == base::UnitKind::kExpert;
+}
+
+// What every pass reads comes first: an expert is read by some of them.
+std::vector<bool> LoadedRank::ChooseResidents(
+    const std::vector<uint64_t>& bytes,
+    const memory::BudgetSplit& split) const {
+  std::vector<bool> resident(bytes.size(), false);
+  uint64_t budget = split.resident_bytes;
+  for (const bool routed : {false, true}) {
+    std::vector<size_t> positions;
+    std::vector<uint64_t> candidates;
+    for (size_t i = 0; i < bytes.size(); ++i) {
+      if (IsRouted(own_units_[i]) != routed) continue;
+      positions.push_back(i);
+      candidates.push_back(bytes[i]);
+    }
+    const std::vector<bool> chosen =
+        memory::ChooseResidents(candidates, budget);
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      if (!chosen[i]) continue;
+      resident[positions[i]] = true;
+      budget -= candidates[i];
+    }
+  }
+  return resident;
+}
+
 absl::Status LoadedRank::CreateCache(const memory::BudgetSplit& split,
                                      const RankResources& resources) {
   std::vector<uint64_t> bytes;
   for (const uint32_t index : own_units_) {
     bytes.push_back(AlignUp(units_->unit(index).spec.bytes, kStoreAlignment));
   }
-  const std::vector<bool> resident =
-      memory::ChooseResidents(bytes, split.resident_bytes);
+  const std::vector<bool> resident = ChooseResidents(bytes, split);
   std::vector<memory::CacheEntry> entries;
+  uint64_t routed_bytes_max = 0;
   for (size_t i = 0; i < own_units_.size(); ++i) {
     const uint32_t index = own_units_[i];
     memory::CacheEntry& entry = entries.emplace_back();
@@ -194,9 +237,14 @@ absl::Status LoadedRank::CreateCache(const memory::BudgetSplit& split,
     entry.bytes = store_->BytesOf(index);
     entry.crc32c = store_->Crc32cOf(index);
     entry.resident = resident[i];
+    entry.routed = IsRouted(index);
+    if (entry.routed && !entry.resident) {
+      routed_bytes_max = std::max(routed_bytes_max, bytes[i]);
+    }
   }
   memory::WeightCache::Options options;
-  options.window_bytes = split.window_bytes;
+  // What the cache takes for routed units, it takes beside the window.
+  options.window_bytes = split.window_bytes - 2 * routed_bytes_max;
   options.clock = resources.clock;
   options.repair = repair_;
   SHOAL_ASSIGN_OR_RETURN(cache_,
@@ -220,10 +268,16 @@ void LoadedRank::CreateBuffers(const RankResources& resources) {
   options.tokens_max = tokens;
   compute_ = std::make_unique<model::UnitCompute>(options, *kernels_,
                                                   *resources.team, *kv_);
-  model::EncodingSet encodings;
-  encodings.a8 = dimensions.a8_inputs;
-  encodings.f32 = dimensions.f32_inputs;
-  input_ = std::make_unique<model::PhaseInput>(encodings, tokens, spec_.hidden);
+  std::vector<model::PhaseShape> shapes;
+  uint64_t input_row = 0;
+  for (const StageWork& stage : stages_) {
+    for (const PhaseWork& work : stage.phases) {
+      shapes.push_back(work.shape);
+      input_row =
+          std::max(input_row, model::PhaseInput::WireBytes(work.shape, 1));
+    }
+  }
+  input_ = std::make_unique<model::PhaseInput>(shapes, tokens);
   const bool is_hub = std::any_of(
       plan.stages.begin(), plan.stages.end(),
       [this](const auto& stage) { return stage.hub == setup_.rank; });
@@ -232,8 +286,6 @@ void LoadedRank::CreateBuffers(const RankResources& resources) {
   if (is_hub || plan.collective == parallel::Collective::kStar) {
     residual_.resize(tokens * row);
   }
-  const uint64_t input_row =
-      model::PhaseInput::WireBytes(encodings, 1, spec_.hidden);
   const uint64_t widest =
       std::max({row * parallel::BytesOf(plan.payload), row * sizeof(float),
                 input_row, uint64_t{spec_.vocabulary} * sizeof(float)});

@@ -56,6 +56,7 @@ class LoadedRank {
   const model::UnitTable& units() const { return *units_; }
   const kernels::KernelTable& kernels() const { return *kernels_; }
   const HubUnits& hub_units() const { return *hub_units_; }
+  kernels::ThreadTeam& team() const { return *team_; }
   const std::vector<StageWork>& stages() const { return stages_; }
 
   // Own units by entry of the cache; `data` is null until they are acquired.
@@ -83,6 +84,10 @@ class LoadedRank {
   absl::Status Install(
       parallel::UnitFetcher& fetcher,
       absl::FunctionRef<void(const parallel::LoadProgress&)> progress);
+  void SetRopeFactors();
+  bool IsRouted(uint32_t unit_index) const;
+  std::vector<bool> ChooseResidents(const std::vector<uint64_t>& bytes,
+                                    const memory::BudgetSplit& split) const;
   absl::Status ReserveMemory(const RankResources& resources);
   absl::Status CreateCache(const memory::BudgetSplit& split,
                            const RankResources& resources);
@@ -93,6 +98,7 @@ class LoadedRank {
   model::ModelSpec spec_;
   std::optional<model::UnitTable> units_;
   const kernels::KernelTable* kernels_ = nullptr;
+  kernels::ThreadTeam* team_ = nullptr;
   std::vector<uint32_t> own_units_;  // indices, without hub units
   std::vector<StageWork> stages_;
   std::unique_ptr<memory::WeightStore> store_;

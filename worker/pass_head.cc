@@ -58,7 +58,7 @@ absl::Status PassRunner::ComputeLogits(const PhaseWork& work,
                                        uint32_t first_row) {
   return ForOwnUnits(work, [&](std::span<const model::UnitView> units) {
     for (const model::UnitView& unit : units) {
-      rank_.compute().Head(unit, rank_.input(),
+      rank_.compute().Head(*work.spec->head, unit, rank_.input(),
                            to.data() + (unit.layout->begin - first_row),
                            stride);
     }

@@ -18,11 +18,12 @@ PassRunner::PassRunner(LoadedRank& rank, transport::ChannelGroup* channels)
       channels_(channels),
       own_rank_(rank.setup().rank),
       hidden_(rank.spec().hidden),
-      norm_scratch_(hidden_),
+      hub_work_(rank),
       acquired_(rank.views().size()) {}
 
-bool PassRunner::fused() const {
-  return rank_.setup().plan.collective == parallel::Collective::kFusedStar;
+bool PassRunner::SendsInputs(const PhaseWork& work) const {
+  return rank_.setup().plan.collective == parallel::Collective::kFusedStar ||
+         work.only_hub_makes_inputs();
 }
 
 absl::Status PassRunner::Run(const parallel::Pass& pass,
@@ -147,19 +148,18 @@ absl::Status PassRunner::SendResidual(size_t stage_idx, uint32_t next_hub) {
 
 absl::Status PassRunner::MakeInputAtHub(const PhaseWork& work,
                                         uint32_t tokens) {
-  rank_.input().Begin(work.encodings, tokens);
-  NormAndEncode(work, 0, tokens);
+  rank_.input().Begin(work.shape, tokens);
+  hub_work_.MakeInputs(work, 0, ResidualRows(0, tokens));
   Stopwatch watch(times_.exchange);
   const BlockKey key = KeyOf(work, FrameType::kInput);
-  if (!fused()) {
+  if (!SendsInputs(work)) {
     return Send(work.ranks, key, tokens, hidden_ * sizeof(float),
                 [&](uint32_t begin, uint32_t count, std::span<std::byte> to) {
                   std::memcpy(to.data(), ResidualRows(begin, count).data(),
                               to.size());
                 });
   }
-  const uint64_t row_bytes =
-      model::PhaseInput::WireBytes(work.encodings, 1, hidden_);
+  const uint64_t row_bytes = model::PhaseInput::WireBytes(work.shape, 1);
   return Send(work.ranks, key, tokens, row_bytes,
               [&](uint32_t begin, uint32_t count, std::span<std::byte> to) {
                 rank_.input().Write(begin, count, to);
@@ -167,22 +167,23 @@ absl::Status PassRunner::MakeInputAtHub(const PhaseWork& work,
 }
 
 absl::Status PassRunner::ReceiveInput(const PhaseWork& work, uint32_t tokens) {
-  const uint64_t row_bytes =
-      fused() ? model::PhaseInput::WireBytes(work.encodings, 1, hidden_)
-              : hidden_ * sizeof(float);
+  const uint64_t row_bytes = SendsInputs(work)
+                                 ? model::PhaseInput::WireBytes(work.shape, 1)
+                                 : hidden_ * sizeof(float);
   const BlockKey key = KeyOf(work, FrameType::kInput);
   const uint32_t piece = parallel::PieceTokens(row_bytes);
-  rank_.input().Begin(work.encodings, tokens);
+  rank_.input().Begin(work.shape, tokens);
   for (uint32_t begin = 0; begin < tokens; begin += piece) {
     const uint32_t count = std::min(piece, tokens - begin);
     SHOAL_ASSIGN_OR_RETURN(const auto bytes,
                            Receive(work.hub, key, begin, count, row_bytes));
     Stopwatch watch(times_.exchange);
-    if (!fused()) {
+    if (!SendsInputs(work)) {
       std::memcpy(ResidualRows(begin, count).data(), bytes.data(),
                   bytes.size());
-      NormAndEncode(work, begin, count);
-    } else if (!rank_.input().Read(begin, count, bytes)) {
+      hub_work_.MakeInputs(work, begin, ResidualRows(begin, count));
+    } else if (!rank_.input().Read(begin, count, bytes) ||
+               !RoutingIsValid(work, begin, count)) {
       return absl::DataLossError(
           absl::StrCat("the input of layer ", work.layer, " phase ", work.phase,
                        " from rank ", work.hub, " is malformed"));
@@ -191,25 +192,29 @@ absl::Status PassRunner::ReceiveInput(const PhaseWork& work, uint32_t tokens) {
   return absl::OkStatus();
 }
 
-void PassRunner::NormAndEncode(const PhaseWork& work, uint32_t begin,
-                               uint32_t count) {
-  const auto weight = rank_.hub_units().InputNorm(work.layer, work.phase);
-  const model::NormSpec& norm = work.spec->input_norm;
+bool PassRunner::RoutingIsValid(const PhaseWork& work, uint32_t begin,
+                                uint32_t count) const {
+  if (!work.spec->routed()) return true;
+  const kernels::ActivationView routing = RoutingOf(work);
   for (uint32_t t = begin; t < begin + count; ++t) {
-    const float* row = ResidualRows(t, 1).data();
-    if (norm.kind == model::NormKind::kRms) {
-      rank_.kernels().rms_norm(row, weight.data(), hidden_, norm.epsilon,
-                               norm_scratch_.data());
-      row = norm_scratch_.data();
-    }
-    rank_.input().EncodeToken(rank_.kernels(), row, t);
+    const float* row = routing.values + uint64_t{t} * routing.cols;
+    if (!model::RoutingIsValid(*work.spec, {row, routing.cols})) return false;
   }
+  return true;
+}
+
+kernels::ActivationView PassRunner::RoutingOf(const PhaseWork& work) const {
+  return rank_.input().View(static_cast<uint32_t>(work.spec->inputs.size()),
+                            kernels::Encoding::kF32);
 }
 
 absl::Status PassRunner::ForOwnUnits(const PhaseWork& work, UnitBatch compute) {
   uint32_t entry = work.entry_begin;
   const absl::Time deadline = absl::Now() + rank_.setup().options.data_timeout;
   while (entry < work.entry_end) {
+    if (rank_.views()[entry].layout->spec.id.kind == base::UnitKind::kExpert) {
+      return ForRoutedUnits(work, entry, deadline, compute);
+    }
     // A batch holds units of one kind.
     uint32_t end = entry + 1;
     while (end < work.entry_end &&
@@ -230,6 +235,34 @@ absl::Status PassRunner::ForOwnUnits(const PhaseWork& work, UnitBatch compute) {
   return absl::OkStatus();
 }
 
+absl::Status PassRunner::ForRoutedUnits(const PhaseWork& work, uint32_t begin,
+                                        absl::Time deadline,
+                                        UnitBatch compute) {
+  const uint32_t used = work.spec->experts->used;
+  const kernels::ActivationView routing = RoutingOf(work);
+  chosen_.assign(work.spec->experts->count(), false);
+  for (uint32_t t = 0; t < routing.tokens; ++t) {
+    const float* row = routing.values + uint64_t{t} * routing.cols;
+    for (uint32_t i = 0; i < used; ++i) {
+      chosen_[static_cast<size_t>(row[2 * i])] = true;
+    }
+  }
+  wanted_.clear();
+  for (uint32_t entry = begin; entry < work.entry_end; ++entry) {
+    if (chosen_[rank_.views()[entry].layout->spec.id.expert]) {
+      wanted_.push_back(entry);
+    }
+  }
+  rank_.cache().RequestRouted(wanted_);
+  for (const uint32_t entry : wanted_) {
+    model::UnitView& view = rank_.views()[entry];
+    SHOAL_ASSIGN_OR_RETURN(view.data,
+                           rank_.cache().AcquireRouted(entry, deadline));
+    compute({&view, 1});
+  }
+  return absl::OkStatus();
+}
+
 absl::Status PassRunner::ComputeSum(const PhaseWork& work) {
   if (!work.has_own_units()) return absl::OkStatus();
   const parallel::Payload payload = rank_.setup().plan.payload;
@@ -240,11 +273,13 @@ absl::Status PassRunner::ComputeSum(const PhaseWork& work) {
                                    : kernels::ProductOutput::Mode::kAdd,
                                rank_.accumulator().data()};
   return ForOwnUnits(work, [&](std::span<const model::UnitView> units) {
-    if (units[0].layout->spec.id.kind == base::UnitKind::kAttention) {
-      rank_.compute().Attention(*work.spec->attention, units, rank_.input(),
-                                sum);
-    } else {
-      rank_.compute().Ffn(*work.spec->ffn, units, rank_.input(), sum);
+    switch (units[0].layout->spec.id.kind) {
+      case base::UnitKind::kAttention:
+        return rank_.compute().Attention(*work.spec, units, rank_.input(), sum);
+      case base::UnitKind::kExpert:
+        return rank_.compute().Experts(*work.spec, units, rank_.input(), sum);
+      default:
+        return rank_.compute().Ffn(*work.spec, units, rank_.input(), sum);
     }
   });
 }
@@ -267,7 +302,6 @@ absl::Status PassRunner::ReduceAtHub(const PhaseWork& work) {
   const uint64_t row_bytes = uint64_t{hidden_} * parallel::BytesOf(payload);
   const auto tokens = static_cast<uint32_t>(places_.size());
   const BlockKey key = KeyOf(work, FrameType::kPartial);
-  const auto bias = rank_.hub_units().OutputBias(work.layer, work.phase);
   const uint32_t piece = parallel::PieceTokens(row_bytes);
   std::vector<const std::byte*> parts(work.ranks.size());
   for (uint32_t begin = 0; begin < tokens; begin += piece) {
@@ -284,7 +318,7 @@ absl::Status PassRunner::ReduceAtHub(const PhaseWork& work) {
       parts[i] = bytes.data();
     }
     Stopwatch watch(times_.exchange);
-    parallel::AddParts(payload, parts, bias, ResidualRows(begin, count));
+    hub_work_.AddResults(work, payload, parts, ResidualRows(begin, count));
   }
   return absl::OkStatus();
 }

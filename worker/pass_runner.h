@@ -15,6 +15,7 @@
 #include "parallel/pass.h"
 #include "parallel/pieces.h"
 #include "transport/channel_group.h"
+#include "worker/hub_work.h"
 #include "worker/loaded_rank.h"
 #include "worker/pass_times.h"
 #include "worker/phase_work.h"
@@ -56,10 +57,18 @@ class PassRunner {
   // The input of a phase at every rank that has units in it.
   absl::Status MakeInputAtHub(const PhaseWork& work, uint32_t tokens);
   absl::Status ReceiveInput(const PhaseWork& work, uint32_t tokens);
-  void NormAndEncode(const PhaseWork& work, uint32_t begin, uint32_t count);
+  // Whether the hub sends encoded inputs, or the residual for the ranks to
+  // norm.
+  bool SendsInputs(const PhaseWork& work) const;
+  kernels::ActivationView RoutingOf(const PhaseWork& work) const;
+  bool RoutingIsValid(const PhaseWork& work, uint32_t begin,
+                      uint32_t count) const;
 
   // Calls `compute` for the rank's units of a phase, as they come into memory.
   absl::Status ForOwnUnits(const PhaseWork& work, UnitBatch compute);
+  // Those of the entries [begin, work.entry_end) whose experts are chosen.
+  absl::Status ForRoutedUnits(const PhaseWork& work, uint32_t begin,
+                              absl::Time deadline, UnitBatch compute);
   absl::Status ComputeSum(const PhaseWork& work);
   absl::Status SendPartial(const PhaseWork& work);
   absl::Status ReduceAtHub(const PhaseWork& work);
@@ -76,7 +85,6 @@ class PassRunner {
   parallel::BlockKey KeyOf(const PhaseWork& work,
                            transport::FrameType type) const;
   std::span<float> ResidualRows(uint32_t begin, uint32_t count);
-  bool fused() const;
 
   LoadedRank& rank_;
   transport::ChannelGroup* const channels_;
@@ -85,7 +93,9 @@ class PassRunner {
   uint64_t pass_ = 0;
   std::vector<model::TokenPlace> places_;
   std::vector<uint32_t> logits_tokens_;  // which tokens want logits
-  std::vector<float> norm_scratch_;      // [hidden]
+  HubWork hub_work_;
+  std::vector<bool> chosen_;      // by expert
+  std::vector<uint32_t> wanted_;  // entries of chosen experts
   std::vector<float> logits_scratch_;
   std::vector<const std::byte*> acquired_;
   std::vector<transport::Channel*> targets_;

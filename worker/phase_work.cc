@@ -48,11 +48,19 @@ PhaseWork MakePhase(const std::vector<UnitRange>& ranges, PhaseWork work,
 
 }  // namespace
 
+bool PhaseWork::only_hub_makes_inputs() const {
+  return spec->routed() || std::any_of(spec->inputs.begin(), spec->inputs.end(),
+                                       [](const model::InputSpec& input) {
+                                         return !input.projection.empty();
+                                       });
+}
+
 std::vector<StageWork> WorkOf(const Plan& plan, uint32_t rank,
                               const model::ModelSpec& spec,
                               const model::UnitTable& units,
                               bool f32_activations) {
   auto by_phase = RangesByPhase(plan, units);
+  const auto shapes = model::PhaseShapesOf(spec, units, f32_activations);
   uint32_t entry = 0;
   std::vector<StageWork> stages;
   for (const parallel::StagePlan& stage_plan : plan.stages) {
@@ -68,8 +76,7 @@ std::vector<StageWork> WorkOf(const Plan& plan, uint32_t rank,
         work.phase = p;
         work.spec = &spec.layers[layer].phases[p];
         work.hub = stage.hub;
-        work.encodings =
-            model::InputEncodings(units, layer, p, f32_activations);
+        work.shape = shapes[layer][p];
         const auto& ranges = by_phase[{layer, p}];
         work = MakePhase(ranges, std::move(work), units);
         work.entry_begin = entry;

@@ -25,13 +25,16 @@ struct PhaseWork {
   uint32_t phase = 0;
   const model::PhaseSpec* spec = nullptr;
   uint32_t hub = 0;
-  model::EncodingSet encodings;   // of the input, as its units take it
+  model::PhaseShape shape;        // of the inputs, as its units take them
   std::vector<uint32_t> ranks;    // that have units here, ascending
   std::vector<HeadSlice> slices;  // head only, ascending by `begin`
   uint32_t entry_begin = 0;       // own units: positions in UnitsOf(rank)
   uint32_t entry_end = 0;
 
   bool has_own_units() const { return entry_begin < entry_end; }
+  // The inputs come from the hub whatever the collective: others lack what
+  // makes them.
+  bool only_hub_makes_inputs() const;
 };
 
 // The phases of one stage, in order; `entered` tells whether the rank has

@@ -14,8 +14,7 @@ ModelDimensions Dimensions() {
   dimensions.vocabulary = 1000;
   dimensions.layer_count = 1;
   dimensions.unit_scratch_floats = 96;
-  dimensions.f32_inputs = false;
-  dimensions.a8_inputs = true;
+  dimensions.input_bytes = 64 + 2 * 6;
   return dimensions;
 }
 

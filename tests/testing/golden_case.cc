@@ -42,7 +42,7 @@ std::vector<std::string> GoldenNames(const std::string& family) {
   const json index = ReadJson(*GoldenDirectory() + "/logits/index.json");
   std::vector<std::string> names;
   for (const json& entry : index.at("cases")) {
-    if (entry.at("arch") == family) names.push_back(entry.at("name"));
+    if (family.empty() || entry.at("arch") == family) names.push_back(entry.at("name"));
   }
   return names;
 }
@@ -53,12 +53,16 @@ GoldenCase LoadGolden(const std::string& name) {
   GoldenCase golden;
   golden.name = name;
   golden.model_path = base + ".gguf";
+  golden.family = description.at("arch");
   golden.vocabulary = description.at("n_vocab");
   golden.noise_rms = description.at("noise_rms");
   golden.noise_max = description.at("noise_max");
   for (const auto& [type, count] : description.at("tensor_types").items()) {
     golden.quantized |= type != "F32" && type != "F16" && type != "BF16";
+    // Norms are F32 in every file.
+    if (type != "F32") golden.types += (golden.types.empty() ? "" : " ") + type;
   }
+  if (golden.types.empty()) golden.types = "F32";
   for (const json& entry : description.at("prompts")) {
     GoldenPrompt& prompt = golden.prompts.emplace_back();
     prompt.tokens = entry.at("tokens").get<std::vector<int32_t>>();

@@ -20,6 +20,8 @@ struct GoldenPrompt {
 
 struct GoldenCase {
   std::string name;
+  std::string family;
+  std::string types;  // of the weights: "Q4_K Q6_K"
   std::string model_path;
   uint32_t vocabulary = 0;
   bool quantized = false;  // some weights are neither F32 nor F16 nor BF16
@@ -31,7 +33,8 @@ struct GoldenCase {
 // Nothing if SHOAL_GOLDEN_DIR is not set.
 std::optional<std::string> GoldenDirectory();
 
-// All cases of the index whose architecture is `family`, in its order.
+// All cases of the index whose architecture is `family` (empty: any), in its
+// order.
 std::vector<std::string> GoldenNames(const std::string& family);
 
 GoldenCase LoadGolden(const std::string& name);

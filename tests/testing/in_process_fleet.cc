@@ -40,6 +40,7 @@ absl::StatusOr<std::unique_ptr<InProcessFleet>> InProcessFleet::Create(
   SHOAL_ASSIGN_OR_RETURN(fleet->spec_, model::LoadModelSpec(*fleet->header_));
   SHOAL_ASSIGN_OR_RETURN(
       fleet->units_, model::UnitTable::Create(fleet->spec_, *fleet->header_));
+  fleet->embedding_.emplace(fleet->spec_, *fleet->header_, *fleet->source_);
   fleet->fetcher_ =
       std::make_unique<LocalFetcher>(*fleet->units_, *fleet->source_);
   const auto specs = fleet->units_->Specs();
@@ -120,21 +121,6 @@ InProcessFleet::~InProcessFleet() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-absl::StatusOr<std::vector<float>> InProcessFleet::Embed(
-    std::span<const int32_t> ids) {
-  const model::GgufTensor* tensor = header_->FindTensor(spec_.embedding);
-  const uint64_t row_bytes = kernels::BytesOf(tensor->type, spec_.hidden);
-  std::vector<float> embedded(ids.size() * spec_.hidden);
-  std::vector<std::byte> row(row_bytes);
-  for (size_t i = 0; i < ids.size(); ++i) {
-    SHOAL_RETURN_IF_ERROR(
-        source_->ReadAt(tensor->offset + ids[i] * row_bytes, row));
-    kernels::Dequantize(tensor->type, row.data(), spec_.hidden,
-                        embedded.data() + i * spec_.hidden);
-  }
-  return embedded;
-}
-
 absl::StatusOr<std::vector<float>> InProcessFleet::Evaluate(
     std::span<const int32_t> ids, uint32_t first_position,
     uint32_t logits_rows) {
@@ -143,8 +129,10 @@ absl::StatusOr<std::vector<float>> InProcessFleet::Evaluate(
   for (size_t begin = 0; begin < ids.size(); begin += plan_.chunk_tokens) {
     const size_t count =
         std::min<size_t>(plan_.chunk_tokens, ids.size() - begin);
-    SHOAL_ASSIGN_OR_RETURN(const auto embedded,
-                           Embed(ids.subspan(begin, count)));
+    std::vector<float> embedded(count * spec_.hidden);
+    SHOAL_RETURN_IF_ERROR(embedding_->Read(
+        ids.subspan(begin, count),
+        first_position + static_cast<uint32_t>(begin), embedded));
     parallel::Pass pass;
     pass.epoch = plan_.epoch;
     pass.number = ++pass_;

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/architecture.h"
+#include "model/embedding.h"
 #include "model/gguf.h"
 #include "model/unit_source.h"
 #include "model/unit_table.h"
@@ -76,13 +77,13 @@ class InProcessFleet {
  private:
   InProcessFleet() = default;
   absl::Status Start(const FleetOptions& options);
-  absl::StatusOr<std::vector<float>> Embed(std::span<const int32_t> ids);
 
   std::unique_ptr<model::UnitSource> source_;
   std::optional<model::GgufHeader> header_;
   model::ModelSpec spec_;
   std::optional<model::UnitTable> units_;
   std::unique_ptr<LocalFetcher> fetcher_;
+  std::optional<model::EmbeddingReader> embedding_;
   transport::InMemoryNetwork network_;
   std::vector<std::unique_ptr<transport::ZmqContext>> contexts_;
   parallel::Plan plan_;

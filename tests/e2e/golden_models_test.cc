@@ -1,4 +1,4 @@
-// The llama family against the reference logits, on one rank.
+// Every family and weight type against the reference logits, on one rank.
 
 #include <algorithm>
 #include <cmath>
@@ -20,11 +20,6 @@ using testing::FleetOptions;
 using testing::GoldenCase;
 using testing::GoldenPrompt;
 using testing::InProcessFleet;
-
-// What the reference cases need that Shoal refuses, by name.
-bool IsUnsupported(const absl::Status& status) {
-  return absl::IsUnimplemented(status);
-}
 
 struct Outcome {
   Difference last;
@@ -58,7 +53,7 @@ absl::StatusOr<Outcome> Evaluate(InProcessFleet& fleet,
   return outcome;
 }
 
-class GoldenLlamaTest : public ::testing::TestWithParam<const char*> {
+class GoldenModelsTest : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     if (!testing::GoldenDirectory()) {
@@ -66,38 +61,48 @@ class GoldenLlamaTest : public ::testing::TestWithParam<const char*> {
     }
   }
 
-  // Calls `check` for every case that is supported, with its prompts.
+  // Calls `check` for every case, and prints a table of what came out.
   template <typename Check>
   void ForEachCase(FleetOptions options, Check check) {
-    size_t checked = 0;
-    std::vector<std::string> refused;
-    for (const std::string& name : testing::GoldenNames("llama")) {
+    options.run.context_positions = 256;  // as the references ran
+    std::printf("%-32s %-12s %-18s %10s %10s %s\n", "case", "family", "types",
+                "rms", "max", "greedy tokens that differ");
+    for (const std::string& name : testing::GoldenNames("")) {
       const GoldenCase golden = testing::LoadGolden(name);
       testing::TemporaryFolder folder;
       options.store_root = folder.path();
       auto fleet = InProcessFleet::Create(golden.model_path, options);
-      if (IsUnsupported(fleet.status())) {
-        refused.push_back(name);
-        continue;
-      }
-      ASSERT_TRUE(fleet.ok()) << name << ": " << fleet.status();
+      EXPECT_TRUE(fleet.ok()) << name << ": " << fleet.status();
+      if (!fleet.ok()) continue;
       std::vector<Outcome> outcomes;
       for (const GoldenPrompt& prompt : golden.prompts) {
         auto outcome = Evaluate(**fleet, prompt);
         ASSERT_TRUE(outcome.ok()) << name << ": " << outcome.status();
         outcomes.push_back(*outcome);
       }
+      Print(golden, outcomes);
       check(golden, outcomes);
-      ++checked;
     }
-    std::printf("%zu cases checked; not supported yet:", checked);
-    for (const std::string& name : refused) std::printf(" %s", name.c_str());
-    std::printf("\n");
-    EXPECT_GE(checked, 28u);
+  }
+
+ private:
+  static void Print(const GoldenCase& golden, const Outcomes& outcomes) {
+    Difference worst;
+    size_t flips = 0;
+    for (const Outcome& outcome : outcomes) {
+      for (const Difference& d : {outcome.last, outcome.final_step}) {
+        worst.rms = std::max(worst.rms, d.rms);
+        worst.max = std::max(worst.max, d.max);
+      }
+      flips += outcome.flips;
+    }
+    std::printf("%-32s %-12s %-18s %10.2e %10.2e %zu\n", golden.name.c_str(),
+                golden.family.c_str(), golden.types.c_str(), worst.rms,
+                worst.max, flips);
   }
 };
 
-TEST_P(GoldenLlamaTest, FloatActivationsGiveTheFloat64LogitsAndGreedyTokens) {
+TEST_P(GoldenModelsTest, FloatActivationsGiveTheFloat64LogitsAndGreedyTokens) {
   FleetOptions options;
   options.isa = GetParam();
   options.run.f32_activations = true;
@@ -116,7 +121,7 @@ TEST_P(GoldenLlamaTest, FloatActivationsGiveTheFloat64LogitsAndGreedyTokens) {
 // too), 2 times in the maximum; a step may flip where the margin is below 5
 // times the noise. Their noise for float weights comes from rounding that we
 // do not do; an F16 cache has 3e-3 of its own.
-TEST_P(GoldenLlamaTest, QuantizedActivationsStayWithinTheReferencesNoise) {
+TEST_P(GoldenModelsTest, QuantizedActivationsStayWithinTheReferencesNoise) {
   FleetOptions options;
   options.isa = GetParam();
   ForEachCase(options, [](const GoldenCase& golden, const Outcomes& outcomes) {
@@ -138,7 +143,7 @@ TEST_P(GoldenLlamaTest, QuantizedActivationsStayWithinTheReferencesNoise) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, GoldenLlamaTest,
+INSTANTIATE_TEST_SUITE_P(Isas, GoldenModelsTest,
                          ::testing::Values("scalar", "auto"));
 
 }  // namespace

@@ -1,0 +1,99 @@
+#include "memory/routed_units.h"
+
+#include <utility>
+
+#include "base/byte_size.h"
+#include "base/check.h"
+#include "base/status_macros.h"
+
+namespace shoal::memory {
+
+absl::StatusOr<std::unique_ptr<RoutedUnits>> RoutedUnits::Create(
+    UnitLoader& loader, base::Clock& clock, uint64_t largest_bytes) {
+  const uint64_t place_bytes = base::AlignUp(largest_bytes, kStoreAlignment);
+  SHOAL_ASSIGN_OR_RETURN(Slab slab, Slab::Create(kPlaceCount * place_bytes));
+  return std::unique_ptr<RoutedUnits>(
+      new RoutedUnits(loader, clock, place_bytes, std::move(slab)));
+}
+
+RoutedUnits::RoutedUnits(UnitLoader& loader, base::Clock& clock,
+                         uint64_t place_bytes, Slab slab)
+    : loader_(loader),
+      clock_(clock),
+      place_bytes_(place_bytes),
+      slab_(std::move(slab)),
+      reader_([this] { ReadLoop(); }) {}
+
+RoutedUnits::~RoutedUnits() {
+  {
+    base::MutexLock lock(mutex_);
+    ending_ = true;
+  }
+  changed_.NotifyAll();
+  reader_.join();
+}
+
+void RoutedUnits::Request(std::span<const uint32_t> entries) {
+  base::MutexLock lock(mutex_);
+  // A read of the old request would go on writing into a place of the new one.
+  requested_.resize(read_ + (reading_ ? 1 : 0));
+  while (reading_) changed_.Wait(mutex_);
+  requested_.assign(entries.begin(), entries.end());
+  taken_ = 0;
+  read_ = 0;
+  changed_.NotifyAll();
+}
+
+absl::StatusOr<const std::byte*> RoutedUnits::Take(uint32_t entry,
+                                                   absl::Time deadline) {
+  base::MutexLock lock(mutex_);
+  SHOAL_CHECK(taken_ < requested_.size() && requested_[taken_] == entry,
+              "entry ", entry, " was not the next of the request");
+  const uint64_t number = taken_++;
+  // The place of the unit before may be read into from now on.
+  changed_.NotifyAll();
+  if (read_ > number) {
+    SHOAL_RETURN_IF_ERROR(statuses_[number % kPlaceCount]);
+    return PlaceOf(number);
+  }
+  const absl::Time waiting_since = clock_.Now();
+  while (read_ <= number) {
+    if (!changed_.WaitUntil(mutex_, deadline) && read_ <= number) {
+      stall_ += clock_.Now() - waiting_since;
+      return absl::DeadlineExceededError(
+          "the disk did not deliver a routed unit in time");
+    }
+  }
+  stall_ += clock_.Now() - waiting_since;
+  SHOAL_RETURN_IF_ERROR(statuses_[number % kPlaceCount]);
+  return PlaceOf(number);
+}
+
+void RoutedUnits::ReadLoop() {
+  base::MutexLock lock(mutex_);
+  while (true) {
+    // The unit taken last is in use: one may be read beside it.
+    while (!ending_ && (read_ >= requested_.size() || read_ > taken_)) {
+      changed_.Wait(mutex_);
+    }
+    if (ending_) return;
+    const uint64_t number = read_;
+    const uint32_t entry = requested_[number];
+    reading_ = true;
+    mutex_.Unlock();
+    absl::Status status;
+    loader_.Load(entry, PlaceOf(number), {&status, 1});
+    mutex_.Lock();
+    reading_ = false;
+    statuses_[number % kPlaceCount] = std::move(status);
+    ++read_;
+    changed_.NotifyAll();
+  }
+}
+
+absl::Duration RoutedUnits::stall_time() const {
+  base::MutexLock lock(mutex_);
+  return stall_;
+}
+
+}  // namespace shoal::memory
