@@ -1,5 +1,6 @@
 #include "memory/routed_units.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/byte_size.h"
@@ -8,19 +9,28 @@
 
 namespace shoal::memory {
 
+uint64_t RoutedUnits::BytesFor(uint64_t largest_bytes, uint32_t unit_count) {
+  return std::min<uint64_t>(unit_count, kPlaceCountMax) *
+         base::AlignUp(largest_bytes, kStoreAlignment);
+}
+
 absl::StatusOr<std::unique_ptr<RoutedUnits>> RoutedUnits::Create(
-    UnitLoader& loader, base::Clock& clock, uint64_t largest_bytes) {
-  const uint64_t place_bytes = base::AlignUp(largest_bytes, kStoreAlignment);
-  SHOAL_ASSIGN_OR_RETURN(Slab slab, Slab::Create(kPlaceCount * place_bytes));
-  return std::unique_ptr<RoutedUnits>(
-      new RoutedUnits(loader, clock, place_bytes, std::move(slab)));
+    UnitLoader& loader, base::Clock& clock, uint64_t largest_bytes,
+    uint32_t unit_count) {
+  SHOAL_CHECK(unit_count > 0);
+  const uint64_t bytes = BytesFor(largest_bytes, unit_count);
+  const uint64_t place_count = std::min<uint64_t>(unit_count, kPlaceCountMax);
+  SHOAL_ASSIGN_OR_RETURN(Slab slab, Slab::Create(bytes));
+  return std::unique_ptr<RoutedUnits>(new RoutedUnits(
+      loader, clock, bytes / place_count, place_count, std::move(slab)));
 }
 
 RoutedUnits::RoutedUnits(UnitLoader& loader, base::Clock& clock,
-                         uint64_t place_bytes, Slab slab)
+                         uint64_t place_bytes, uint64_t place_count, Slab slab)
     : loader_(loader),
       clock_(clock),
       place_bytes_(place_bytes),
+      place_count_(place_count),
       slab_(std::move(slab)),
       reader_([this] { ReadLoop(); }) {}
 
@@ -53,7 +63,7 @@ absl::StatusOr<const std::byte*> RoutedUnits::Take(uint32_t entry,
   // The place of the unit before may be read into from now on.
   changed_.NotifyAll();
   if (read_ > number) {
-    SHOAL_RETURN_IF_ERROR(statuses_[number % kPlaceCount]);
+    SHOAL_RETURN_IF_ERROR(statuses_[number % kPlaceCountMax]);
     return PlaceOf(number);
   }
   const absl::Time waiting_since = clock_.Now();
@@ -65,7 +75,7 @@ absl::StatusOr<const std::byte*> RoutedUnits::Take(uint32_t entry,
     }
   }
   stall_ += clock_.Now() - waiting_since;
-  SHOAL_RETURN_IF_ERROR(statuses_[number % kPlaceCount]);
+  SHOAL_RETURN_IF_ERROR(statuses_[number % kPlaceCountMax]);
   return PlaceOf(number);
 }
 
@@ -85,7 +95,7 @@ void RoutedUnits::ReadLoop() {
     loader_.Load(entry, PlaceOf(number), {&status, 1});
     mutex_.Lock();
     reading_ = false;
-    statuses_[number % kPlaceCount] = std::move(status);
+    statuses_[number % kPlaceCountMax] = std::move(status);
     ++read_;
     changed_.NotifyAll();
   }

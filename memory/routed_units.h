@@ -23,18 +23,23 @@
 
 namespace shoal::memory {
 
-// Two places: while the caller computes one unit, the next is read.
+// Two places (one, if there is but one unit): while the caller computes one
+// unit, the next is read.
 //
-// Memory:  one slab of two places, each as large as the largest unit.
+// Memory:  one slab of the places, each as large as the largest unit.
 // Threads: all calls but stall_time() belong to one thread. Owns a reader
 //          thread, which the destructor joins.
 // Failure: a failed read fails one Take(); Request() begins anew.
 class RoutedUnits {
  public:
   // `loader` and `clock` are borrowed.
+  // `unit_count`: how many units requests may name, at least 1.
   // Errors: kResourceExhausted  no memory
   static absl::StatusOr<std::unique_ptr<RoutedUnits>> Create(
-      UnitLoader& loader, base::Clock& clock, uint64_t largest_bytes);
+      UnitLoader& loader, base::Clock& clock, uint64_t largest_bytes,
+      uint32_t unit_count);
+
+  static uint64_t BytesFor(uint64_t largest_bytes, uint32_t unit_count);
   ~RoutedUnits();
   RoutedUnits(const RoutedUnits&) = delete;
   RoutedUnits& operator=(const RoutedUnits&) = delete;
@@ -54,24 +59,25 @@ class RoutedUnits {
   absl::Duration stall_time() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  static constexpr uint64_t kPlaceCount = 2;
+  static constexpr uint64_t kPlaceCountMax = 2;
 
   RoutedUnits(UnitLoader& loader, base::Clock& clock, uint64_t place_bytes,
-              Slab slab);
+              uint64_t place_count, Slab slab);
 
   void ReadLoop() ABSL_LOCKS_EXCLUDED(mutex_);
   std::byte* PlaceOf(uint64_t number) const {
-    return slab_.data() + number % kPlaceCount * place_bytes_;
+    return slab_.data() + number % place_count_ * place_bytes_;
   }
 
   UnitLoader& loader_;
   base::Clock& clock_;
   const uint64_t place_bytes_;
+  const uint64_t place_count_;
   Slab slab_;
   mutable base::Mutex mutex_;
   base::CondVar changed_;
   std::vector<uint32_t> requested_ ABSL_GUARDED_BY(mutex_);
-  std::array<absl::Status, kPlaceCount> statuses_ ABSL_GUARDED_BY(mutex_);
+  std::array<absl::Status, kPlaceCountMax> statuses_ ABSL_GUARDED_BY(mutex_);
   // Positions in requested_: taken_ <= read_ <= taken_ + 1, as the place that
   // was taken last is in use.
   uint64_t taken_ ABSL_GUARDED_BY(mutex_) = 0;

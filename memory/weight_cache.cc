@@ -29,11 +29,13 @@ absl::StatusOr<std::unique_ptr<WeightCache>> WeightCache::Create(
 
   std::vector<uint32_t> streamed;
   uint64_t largest_routed = 0;
+  uint32_t routed_count = 0;
   for (uint32_t i = 0; i < cache->entry_count(); ++i) {
     const CacheEntry& entry = cache->entries_[i];
     if (entry.resident) continue;
     if (entry.routed) {
       largest_routed = std::max(largest_routed, entry.bytes);
+      ++routed_count;
       continue;
     }
     streamed.push_back(i);
@@ -41,9 +43,9 @@ absl::StatusOr<std::unique_ptr<WeightCache>> WeightCache::Create(
   }
   const Options& with = cache->options_;
   if (largest_routed > 0) {
-    SHOAL_ASSIGN_OR_RETURN(
-        cache->routed_,
-        RoutedUnits::Create(cache->loader_, *with.clock, largest_routed));
+    SHOAL_ASSIGN_OR_RETURN(cache->routed_,
+                           RoutedUnits::Create(cache->loader_, *with.clock,
+                                               largest_routed, routed_count));
   }
   if (streamed.empty()) return cache;
   SHOAL_ASSIGN_OR_RETURN(

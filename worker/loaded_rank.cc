@@ -229,6 +229,7 @@ absl::Status LoadedRank::CreateCache(const memory::BudgetSplit& split,
   const std::vector<bool> resident = ChooseResidents(bytes, split);
   std::vector<memory::CacheEntry> entries;
   uint64_t routed_bytes_max = 0;
+  uint32_t routed_count = 0;
   for (size_t i = 0; i < own_units_.size(); ++i) {
     const uint32_t index = own_units_[i];
     memory::CacheEntry& entry = entries.emplace_back();
@@ -240,11 +241,15 @@ absl::Status LoadedRank::CreateCache(const memory::BudgetSplit& split,
     entry.routed = IsRouted(index);
     if (entry.routed && !entry.resident) {
       routed_bytes_max = std::max(routed_bytes_max, bytes[i]);
+      ++routed_count;
     }
   }
   memory::WeightCache::Options options;
   // What the cache takes for routed units, it takes beside the window.
-  options.window_bytes = split.window_bytes - 2 * routed_bytes_max;
+  options.window_bytes =
+      split.window_bytes -
+      std::min(split.window_bytes,
+               memory::RoutedUnits::BytesFor(routed_bytes_max, routed_count));
   options.clock = resources.clock;
   options.repair = repair_;
   SHOAL_ASSIGN_OR_RETURN(cache_,

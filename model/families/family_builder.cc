@@ -94,15 +94,11 @@ absl::StatusOr<std::string> FamilyBuilder::Matrix(const std::string& name,
   return name;
 }
 
-absl::StatusOr<std::string> FamilyBuilder::Vector(const std::string& name,
-                                                  uint64_t size) {
-  SHOAL_ASSIGN_OR_RETURN(const GgufTensor* tensor, header_.RequireTensor(name));
-  const uint64_t found = tensor->rows() * tensor->cols();
-  if (found != size) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(header_.source(), ": tensor ", name, " has ", found,
-                     " elements, but the hyperparameters call for ", size));
-  }
+absl::StatusOr<std::string> FamilyBuilder::Vectors(const std::string& name,
+                                                   uint64_t count,
+                                                   uint64_t size) {
+  SHOAL_RETURN_IF_ERROR(CheckTensor(header_, name, count, size));
+  const GgufTensor* tensor = header_.FindTensor(name);
   if (tensor->type != WeightType::kF32) {
     return absl::InvalidArgumentError(absl::StrCat(
         header_.source(), ": tensor ", name, " is of type ",
@@ -110,6 +106,11 @@ absl::StatusOr<std::string> FamilyBuilder::Vector(const std::string& name,
   }
   used_.insert(name);
   return name;
+}
+
+absl::StatusOr<std::string> FamilyBuilder::Vector(const std::string& name,
+                                                  uint64_t size) {
+  return Vectors(name, 1, size);
 }
 
 absl::StatusOr<std::string> FamilyBuilder::OptionalVector(

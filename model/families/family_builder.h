@@ -56,7 +56,10 @@ class FamilyBuilder {
   // A matrix [rows, cols] (all dims but the first count as rows).
   absl::StatusOr<std::string> Matrix(const std::string& name, uint64_t rows,
                                      uint64_t cols);
-  // An F32 tensor of `size` elements.
+  // `count` F32 vectors in one tensor, [count, size].
+  absl::StatusOr<std::string> Vectors(const std::string& name, uint64_t count,
+                                      uint64_t size);
+  // One.
   absl::StatusOr<std::string> Vector(const std::string& name, uint64_t size);
   // Likewise, but empty where the file has none.
   absl::StatusOr<std::string> OptionalVector(const std::string& name,

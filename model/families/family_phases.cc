@@ -85,9 +85,11 @@ absl::Status FamilyBuilder::AddHeadNorms(const std::string& block,
     to.kind = kind;
     to.scope = scope;
     to.epsilon = shape_.epsilon;
+    const bool whole = scope == HeadNormSpec::Scope::kAllHeads;
     SHOAL_ASSIGN_OR_RETURN(to.weight,
-                           Vector(absl::StrCat(block, stem, ".weight"),
-                                  uint64_t{shared ? 1 : heads} * spec.key_dim));
+                           Vectors(absl::StrCat(block, stem, ".weight"),
+                                   shared || whole ? 1 : heads,
+                                   uint64_t{whole ? heads : 1} * spec.key_dim));
     return absl::OkStatus();
   };
   SHOAL_RETURN_IF_ERROR(norm("attn_q_norm", spec.head_count, spec.query_norm));
@@ -151,8 +153,9 @@ absl::StatusOr<ExpertTensors> FamilyBuilder::Expert(const std::string& block,
     if (HasTensor(merged + ".weight")) {
       SHOAL_ASSIGN_OR_RETURN(
           to.tensor, Matrix(merged + ".weight", uint64_t{rows} * count, cols));
-      SHOAL_ASSIGN_OR_RETURN(
-          to.bias, OptionalVector(merged + ".bias", uint64_t{rows} * count));
+      if (HasTensor(merged + ".bias")) {
+        SHOAL_ASSIGN_OR_RETURN(to.bias, Vectors(merged + ".bias", count, rows));
+      }
       to.first_row = expert * rows;
       return absl::OkStatus();
     }

@@ -67,13 +67,19 @@ class GoldenModelsTest : public ::testing::TestWithParam<const char*> {
     options.run.context_positions = 256;  // as the references ran
     std::printf("%-32s %-12s %-18s %10s %10s %s\n", "case", "family", "types",
                 "rms", "max", "greedy tokens that differ");
+    size_t checked = 0;
     for (const std::string& name : testing::GoldenNames("")) {
       const GoldenCase golden = testing::LoadGolden(name);
       testing::TemporaryFolder folder;
       options.store_root = folder.path();
       auto fleet = InProcessFleet::Create(golden.model_path, options);
-      EXPECT_TRUE(fleet.ok()) << name << ": " << fleet.status();
-      if (!fleet.ok()) continue;
+      if (absl::IsUnimplemented(fleet.status())) {
+        std::printf("%-32s refused: %s\n", name.c_str(),
+                    std::string(fleet.status().message()).c_str());
+        continue;
+      }
+      ASSERT_TRUE(fleet.ok()) << name << ": " << fleet.status();
+      ++checked;
       std::vector<Outcome> outcomes;
       for (const GoldenPrompt& prompt : golden.prompts) {
         auto outcome = Evaluate(**fleet, prompt);
@@ -83,6 +89,7 @@ class GoldenModelsTest : public ::testing::TestWithParam<const char*> {
       Print(golden, outcomes);
       check(golden, outcomes);
     }
+    EXPECT_GE(checked, 69u);
   }
 
  private:

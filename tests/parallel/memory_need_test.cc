@@ -76,8 +76,6 @@ TEST_F(MemoryNeedTest, ActivationsOfALeafAreWhatItComputesWith) {
   EXPECT_EQ(Need(1).activations, 2u * (76 + 512 + 498) + 500 * 4);
   plan_.payload = Payload::kF32;
   EXPECT_EQ(Need(1).activations, 2u * (76 + 256 + 498) + 500 * 4);
-  options_.f32_activations = true;
-  EXPECT_EQ(Need(1).activations, 2u * (256 + 256 + 498) + 500 * 4);
 }
 
 TEST_F(MemoryNeedTest, ScratchIsOfOneTileWhateverTheChunk) {
