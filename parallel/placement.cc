@@ -17,12 +17,16 @@ struct Group {
   uint32_t begin = 0;
   uint32_t end = 0;
   size_t column = 0;  // of the stage's table: one per kind
+  // Units that stay together: all those of one expert.
+  uint32_t granule = 1;
+
+  uint32_t granule_count() const { return (end - begin) / granule; }
 };
 
 struct StageGroups {
   std::vector<Group> groups;      // in execution order
   std::vector<UnitKind> columns;  // the kinds that occur
-  std::vector<uint32_t> sizes;    // units of each column
+  std::vector<uint32_t> sizes;    // granules of each column
   std::vector<bool> has_kv;       // of each column
 };
 
@@ -48,16 +52,21 @@ StageGroups GroupsOf(std::span<const UnitSpec> units,
       continue;
     }
     const size_t column = ColumnOf(units[i], stage);
-    ++stage.sizes[column];
     if (!stage.groups.empty() && stage.groups.back().end == i) {
       const base::UnitId& last = units[i - 1].id;
       if (last.layer == id.layer && last.phase == id.phase &&
           last.kind == id.kind) {
-        stage.groups.back().end = i + 1;
+        Group& group = stage.groups.back();
+        group.end = i + 1;
+        // Experts of a phase are of one size, so the first tells.
+        if (id.kind == UnitKind::kExpert && id.expert == 0) ++group.granule;
         continue;
       }
     }
     stage.groups.push_back({i, i + 1, column});
+  }
+  for (const Group& group : stage.groups) {
+    stage.sizes[group.column] += group.granule_count();
   }
   return stage;
 }
@@ -87,7 +96,7 @@ std::vector<UnitRange> PlaceStage(std::span<const UnitSpec> units,
   for (size_t c = 0; c < column_count; ++c) {
     std::vector<uint32_t> sizes;
     for (const Group& group : stage.groups) {
-      if (group.column == c) sizes.push_back(group.end - group.begin);
+      if (group.column == c) sizes.push_back(group.granule_count());
     }
     std::vector<uint32_t> column_totals;
     for (const auto& row : totals) column_totals.push_back(row[c]);
@@ -100,7 +109,7 @@ std::vector<UnitRange> PlaceStage(std::span<const UnitSpec> units,
     const size_t number = group_of_column[group.column]++;
     uint32_t next = group.begin;
     for (uint32_t r = 0; r < rank_count; ++r) {
-      const uint32_t count = counts[group.column][number][r];
+      const uint32_t count = counts[group.column][number][r] * group.granule;
       if (count == 0) continue;
       ranges.push_back({r, next, next + count});
       next += count;

@@ -150,7 +150,9 @@ absl::StatusOr<ExpertTensors> FamilyBuilder::Expert(const std::string& block,
   const auto find = [&](const char* stem, uint32_t rows, uint32_t cols,
                         ChannelRows& to) -> absl::Status {
     const std::string merged = absl::StrCat(block, stem, "_exps");
-    if (HasTensor(merged + ".weight")) {
+    const std::string alone = absl::StrCat(block, stem, ".", expert, ".weight");
+    // Where there is neither, the error names the usual form.
+    if (HasTensor(merged + ".weight") || !HasTensor(alone)) {
       SHOAL_ASSIGN_OR_RETURN(
           to.tensor, Matrix(merged + ".weight", uint64_t{rows} * count, cols));
       if (HasTensor(merged + ".bias")) {
@@ -159,9 +161,7 @@ absl::StatusOr<ExpertTensors> FamilyBuilder::Expert(const std::string& block,
       to.first_row = expert * rows;
       return absl::OkStatus();
     }
-    SHOAL_ASSIGN_OR_RETURN(
-        to.tensor,
-        Matrix(absl::StrCat(block, stem, ".", expert, ".weight"), rows, cols));
+    SHOAL_ASSIGN_OR_RETURN(to.tensor, Matrix(alone, rows, cols));
     return absl::OkStatus();
   };
   SHOAL_RETURN_IF_ERROR(find("ffn_gate", width, shape_.hidden, tensors.gate));

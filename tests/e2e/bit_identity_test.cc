@@ -101,8 +101,8 @@ std::vector<Variant> Variants() {
   all.push_back(Make("3 uneven", 3, {1, 5, 2}, WeightsMode::kResident));
   all.push_back(Make("4 even", 4, {}, WeightsMode::kResident));
   all.push_back(Make("4 uneven", 4, {4, 3, 2, 1}, WeightsMode::kStream));
-  all.push_back(Make("5 uneven streamed", 5, {2, 1, 4, 1, 3},
-                     WeightsMode::kStream));
+  all.push_back(
+      Make("5 uneven streamed", 5, {2, 1, 4, 1, 3}, WeightsMode::kStream));
   all.push_back(Make("7 even streamed", 7, {}, WeightsMode::kStream));
   all.push_back(
       Make("7 uneven", 7, {1, 2, 3, 4, 3, 2, 1}, WeightsMode::kResident));

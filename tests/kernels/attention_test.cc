@@ -64,17 +64,20 @@ struct Cache {
   }
 
   // Two passes in double.
-  std::vector<double> Reference(uint32_t begin, uint32_t end) const {
+  std::vector<double> Reference(uint32_t begin, uint32_t end, double cap = 0,
+                                const float* sink = nullptr) const {
     std::vector<double> weights;
-    double max = -INFINITY, sum = 0;
+    double max = sink == nullptr ? -INFINITY : *sink;
     for (uint32_t p = begin; p < end; ++p) {
       double dot = 0;
       for (uint32_t i = 0; i < key_dim; ++i) {
         dot += double{query[i]} * key[p][i];
       }
       weights.push_back(dot * (1.0f / std::sqrt(static_cast<float>(key_dim))));
+      if (cap > 0) weights.back() = cap * std::tanh(weights.back() / cap);
       max = std::max(max, weights.back());
     }
+    double sum = sink == nullptr ? 0 : std::exp(*sink - max);
     std::vector<double> out(value_dim);
     for (uint32_t p = begin; p < end; ++p) {
       const double weight = std::exp(weights[p - begin] - max);
@@ -116,6 +119,31 @@ TEST(AttentionTest, EqualsTwoPassesInDouble) {
             const double tolerance = (16 * (keys / 8.0 + 4) + 5 * 40) * 0x1p-24;
             ASSERT_NEAR(got[i], wanted[i], tolerance)
                 << table->isa << " " << keys << " " << begin << "-" << end;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(AttentionTest, CapsScoresAndLetsASinkTakePart) {
+  for (const KernelTable* table : AllTables()) {
+    const Cache cache(KvType::kF32, 24, 20, 100);
+    for (const float sink : {-30.0f, 0.5f, 30.0f}) {
+      for (const float cap : {0.0f, 1.5f, 50.0f}) {
+        for (const auto& [begin, end] :
+             {std::pair{0u, 1u}, {0u, 33u}, {37u, 100u}}) {
+          AttentionArgs args = cache.Args(begin, end);
+          args.score_cap = cap;
+          args.sink = &sink;
+          std::vector<float> got(20, NAN);
+          table->attention(args, got.data());
+          const auto wanted = cache.Reference(begin, end, cap, &sink);
+          for (uint32_t i = 0; i < 20; ++i) {
+            // As above; the cap adds an exponential, a sum, a quotient and a
+            // product of magnitude 50.
+            EXPECT_NEAR(got[i], wanted[i], (16 * 7 + 50 * 8 + 200) * 0x1p-24)
+                << table->isa << " " << sink << " " << cap << " " << begin;
           }
         }
       }

@@ -137,6 +137,93 @@ TEST(SiluMulTest, EqualsDoubleArithmeticOverTheWholeRange) {
   }
 }
 
+TEST(GeluMulTest, EqualsTheTanhFormInDouble) {
+  std::vector<float> gate, up;
+  for (float x = -30.0f; x <= 30.0f; x += 0.0137f) {
+    gate.push_back(x);
+    up.push_back(1.0f - x / 50);
+  }
+  for (const KernelTable* table : AllTables()) {
+    std::vector<float> got = gate;
+    std::vector<float> alone = gate;
+    const auto count = static_cast<uint32_t>(gate.size());
+    table->gelu_mul(got.data(), up.data(), count);
+    table->gelu_mul(alone.data(), nullptr, count);
+    for (size_t i = 0; i < gate.size(); ++i) {
+      const double x = gate[i];
+      const double u = std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
+      // As a quotient: 1 + tanh u loses all digits for large -u.
+      const double gelu = x / (1 + std::exp(-2 * u));
+      // 2 u has 5 roundings, which are an absolute error of its exponential's
+      // exponent; exp, a sum, a quotient and a product.
+      const double bound =
+          std::abs(gelu) * (2 * std::abs(u) * 5 + 6) * 0x1p-24 + 1e-36;
+      EXPECT_NEAR(alone[i], gelu, bound) << table->isa << " " << x;
+      EXPECT_NEAR(got[i], gelu * up[i], bound * std::abs(up[i]) + 1e-36)
+          << table->isa << " " << x;
+    }
+    float last = gate[123];
+    table->gelu_mul(&last, &up[123], 1);
+    EXPECT_EQ(last, got[123]) << table->isa;
+  }
+}
+
+TEST(SwigluClampedTest, EqualsDoubleArithmeticAndClampsBothSides) {
+  std::vector<float> gate, up;
+  for (float x = -20.0f; x <= 20.0f; x += 0.0137f) {
+    gate.push_back(x);
+    up.push_back(0.3f - x);
+  }
+  for (const KernelTable* table : AllTables()) {
+    std::vector<float> got = gate;
+    table->swiglu_clamped(got.data(), up.data(),
+                          static_cast<uint32_t>(gate.size()));
+    for (size_t i = 0; i < gate.size(); ++i) {
+      const double g = std::min(gate[i], 7.0f);
+      const double u = std::clamp(up[i], -7.0f, 7.0f);
+      const double gated = g / (1 + std::exp(-double{1.702f} * g));
+      const double wanted = gated * (u + 1);
+      // The exponent has one rounding of a magnitude below 35; then exp, a
+      // sum, a quotient, u + 1 and a product.
+      EXPECT_NEAR(
+          got[i], wanted,
+          std::abs(wanted) * (35 + 8) * 0x1p-24 + std::abs(gated) * 8 * 0x1p-24)
+          << table->isa << " " << gate[i];
+    }
+  }
+}
+
+TEST(LayerNormTest, EqualsDoubleArithmeticWithAndWithoutWeights) {
+  std::mt19937 random(6);
+  for (const uint32_t count : {1u, 7u, 64u, 1000u}) {
+    std::vector<float> from = RandomFloats(count, random);
+    for (float& value : from) value = value * 3 + 100;
+    const std::vector<float> weight = RandomFloats(count, random);
+    const std::vector<float> bias = RandomFloats(count, random);
+    double mean = 0, variance = 0;
+    for (const float value : from) mean += double{value} / count;
+    for (const float value : from) {
+      variance += (value - mean) * (value - mean) / count;
+    }
+    for (const KernelTable* table : AllTables()) {
+      std::vector<float> plain(count), full = from;
+      table->layer_norm(from.data(), nullptr, nullptr, count, 1e-5f,
+                        plain.data());
+      table->layer_norm(full.data(), weight.data(), bias.data(), count, 1e-5f,
+                        full.data());
+      for (uint32_t i = 0; i < count; ++i) {
+        const double normed =
+            (from[i] - mean) / std::sqrt(variance + double{1e-5f});
+        EXPECT_NEAR(plain[i], normed, std::abs(normed) * 0x1p-22 + 1e-9);
+        EXPECT_NEAR(
+            full[i], normed * weight[i] + bias[i],
+            (std::abs(normed * weight[i]) + std::abs(bias[i])) * 0x1p-22 + 1e-9)
+            << table->isa;
+      }
+    }
+  }
+}
+
 TEST(F32ToF16Test, EveryTableMakesTheSameBits) {
   std::mt19937 random(4);
   std::uniform_int_distribution<uint32_t> bits;

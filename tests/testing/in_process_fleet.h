@@ -72,6 +72,7 @@ class InProcessFleet {
 
   const parallel::Plan& plan() const { return plan_; }
   const model::ModelSpec& spec() const { return spec_; }
+  const model::UnitTable& units() const { return *units_; }
   std::vector<parallel::RankReport> Reports() const;
 
  private:
