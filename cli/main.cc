@@ -1,4 +1,3 @@
-#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include "absl/status/status.h"
 #include "cli/command.h"
 #include "cli/verbs.h"
+#include "worker/process_limits.h"
 
 namespace {
 
@@ -26,9 +26,7 @@ void PrintError(const absl::Status& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Each arena of malloc keeps what it once had; a budget in bytes has no room
-  // for one per thread.
-  mallopt(M_ARENA_MAX, 2);
+  shoal::worker::LimitHeapGrowth();
   // A reader that goes away is an error of a write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
 

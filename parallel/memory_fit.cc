@@ -13,6 +13,11 @@ namespace {
 
 using base::FormatByteSize;
 
+// A floor rests on what a process takes when it has started, which differs from
+// start to start by up to 150 KiB (pages of libraries that the system maps
+// around those touched). What a message names works at the next start, too.
+constexpr uint64_t kStartSpreadBytes = 256 * base::kKiB;
+
 // Sizes that a user will type again are rounded up to whole MiB.
 std::string AsFlag(uint64_t bytes) {
   return absl::StrCat(base::AlignUp(bytes, base::kMiB) / base::kMiB, "MiB");
@@ -71,8 +76,9 @@ absl::Status ShortOfMemory(const PlanRequest& request, const Plan& plan,
   const RunOptions& options = request.options;
   const MemoryNeed need =
       NeedOf(plan, rank, request.units, request.dimensions, options);
-  const uint64_t floor = FloorOf(device, need, options.weights);
-  const uint64_t weights = floor - device.fixed_bytes - need.base();
+  const uint64_t exact = FloorOf(device, need, options.weights);
+  const uint64_t weights = exact - device.fixed_bytes - need.base();
+  const uint64_t floor = exact + kStartSpreadBytes;
   std::vector<std::string> ways = {
       absl::StrCat("give it --memory ", AsFlag(floor))};
   if (const uint32_t positions = ContextThatFits(request, plan, rank)) {
@@ -89,8 +95,9 @@ absl::Status ShortOfMemory(const PlanRequest& request, const Plan& plan,
       RankName(request, rank), " has a budget of ",
       FormatByteSize(device.budget_bytes), " but its floor is ",
       FormatByteSize(floor), " (", floor, " bytes: program ",
-      FormatByteSize(device.fixed_bytes), ", KV ", FormatByteSize(need.kv),
-      ", activations ", FormatByteSize(need.activations), ", transport ",
+      FormatByteSize(device.fixed_bytes + kStartSpreadBytes), ", KV ",
+      FormatByteSize(need.kv), ", activations ",
+      FormatByteSize(need.activations), ", transport ",
       FormatByteSize(need.transport), ", norms ",
       FormatByteSize(need.hub_units),
       options.weights == WeightsMode::kResident ? ", weights " : ", window ",

@@ -7,6 +7,7 @@
 #include "parallel/pieces.h"
 #include "parallel/rank.h"
 #include "transport/frame.h"
+#include "transport/network.h"
 
 namespace shoal::parallel {
 namespace {
@@ -17,9 +18,6 @@ using base::UnitSpec;
 
 constexpr uint64_t kPageBytes = 4096;
 constexpr uint64_t kKvPagePositions = 32;
-// Frames of one peer that lie in buffers at once: two each way.
-constexpr uint64_t kFramesPerPeer = 4;
-
 // int8 values, and for each block of 32 a scale (4) and a sum (2).
 uint64_t A8Bytes(uint64_t values) { return values + (values + 31) / 32 * 6; }
 
@@ -27,6 +25,7 @@ uint64_t A8Bytes(uint64_t values) { return values + (values + 31) / 32 * 6; }
 struct Role {
   uint64_t head_rows = 0;  // vocabulary rows of its head units
   bool hub = false;
+  bool leaf = false;  // has units in a stage whose hub is another rank
   bool computes = false;
   uint64_t peer_count = 0;
 };
@@ -47,7 +46,9 @@ Role RoleOf(const Plan& plan, uint32_t rank, std::span<const UnitSpec> units,
   std::set<uint32_t> peers = {0};  // rank 0 sends every rank its passes
   for (const StagePlan& stage : plan.stages) {
     if (stage.hub == rank) role.hub = true;
-    if (HasUnitsIn(plan, stage, rank, units)) peers.insert(stage.hub);
+    if (!HasUnitsIn(plan, stage, rank, units)) continue;
+    if (stage.hub != rank) role.leaf = true;
+    peers.insert(stage.hub);
   }
   for (const UnitRange& range : plan.ranges) {
     if (range.rank != rank) continue;
@@ -87,6 +88,57 @@ uint64_t ActivationBytes(const Plan& plan, const Role& role, uint32_t rank,
     bytes += uint64_t{options.logits_rows_max} * dimensions.vocabulary * 4;
   }
   return bytes;
+}
+
+// What of a block of `tokens` lies in one end's buffers at once: the pieces
+// that wait, the one on the wire and the one in use.
+uint64_t QueuedBytes(uint64_t tokens, uint64_t token_bytes) {
+  if (tokens == 0 || token_bytes == 0) return 0;
+  const uint64_t in_buffers = transport::NetworkOptions().high_water_mark + 2;
+  const uint64_t piece_tokens = PieceTokens(token_bytes);
+  const uint64_t pieces =
+      std::min((tokens + piece_tokens - 1) / piece_tokens, in_buffers);
+  return std::min(tokens, pieces * piece_tokens) * token_bytes +
+         pieces * transport::kFrameHeaderBytes;
+}
+
+// Each link carries one block at a time in either direction, because the hub
+// sends the next input when it has all partial sums.
+uint64_t TransportBytes(const Plan& plan, const Role& role, uint32_t rank,
+                        const ModelDimensions& dimensions,
+                        const RunOptions& options) {
+  const uint64_t hidden = dimensions.hidden;
+  const uint64_t tokens = plan.chunk_tokens;
+  uint64_t input = 4 * hidden;  // the plain star and the next stage: f32
+  if (plan.collective == Collective::kFusedStar) {
+    uint64_t encoded = 0;
+    // int8 values, and for each block of 32 a scale.
+    if (dimensions.a8_inputs && !options.f32_activations) {
+      encoded += hidden + (hidden + 31) / 32 * 4;
+    }
+    if (dimensions.f32_inputs || options.f32_activations) encoded += 4 * hidden;
+    const bool handed_on =
+        std::any_of(plan.stages.begin(), plan.stages.end(),
+                    [](const StagePlan& stage) { return stage.hub != 0; });
+    input = handed_on ? std::max(input, encoded) : encoded;
+  }
+  const uint64_t partial = hidden * (plan.payload == Payload::kF64 ? 8 : 4);
+  const uint64_t rows = options.logits_rows_max;
+  const uint64_t own_logits = QueuedBytes(rows, 4 * role.head_rows);
+  const uint64_t inputs = QueuedBytes(tokens, input);
+  const uint64_t partials = QueuedBytes(tokens, partial);
+  // The piece that is being written.
+  uint64_t bytes = std::min(tokens * std::max(input, partial),
+                            PiecePayloadMax(std::max(input, partial)));
+  if (role.hub) {
+    uint64_t sums = role.peer_count * partials;
+    if (rank == 0) sums = std::max(sums, rows * dimensions.vocabulary * 4);
+    bytes += sums + role.peer_count *
+                        (role.leaf ? std::max(inputs, partials) : inputs);
+  } else {
+    bytes += role.peer_count * (inputs + std::max(partials, own_logits));
+  }
+  return role.peer_count == 0 ? 0 : bytes;
 }
 
 }  // namespace
@@ -134,11 +186,7 @@ MemoryNeed NeedOf(const Plan& plan, uint32_t rank,
   }
   const Role role = RoleOf(plan, rank, units, dimensions);
   need.activations = ActivationBytes(plan, role, rank, dimensions, options);
-  const uint64_t frame =
-      std::min(uint64_t{plan.chunk_tokens} * dimensions.hidden * 8,
-               kPieceBytes) +
-      transport::kFrameHeaderBytes;
-  need.transport = role.peer_count * kFramesPerPeer * frame;
+  need.transport = TransportBytes(plan, role, rank, dimensions, options);
   return need;
 }
 

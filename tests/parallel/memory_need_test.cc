@@ -89,16 +89,54 @@ TEST_F(MemoryNeedTest, TheHubHoldsResidualAndLogitsToo) {
   EXPECT_EQ(Need(0).activations - Need(1).activations, 3u * 64 * 4 + 1000 * 4);
 }
 
-TEST_F(MemoryNeedTest, TransportGrowsWithTheChunkUpToOnePiece) {
-  const uint64_t one = Need(1).transport;
-  EXPECT_EQ(one, 4u * (64 * 8 + 64));
-  plan_.chunk_tokens = 4096;
-  EXPECT_EQ(Need(1).transport, 4u * (base::kMiB + 64));
+// A token's input is 64 + 2 * 4 bytes, its partial sum 64 * 8; a frame has a
+// header of 64.
+TEST_F(MemoryNeedTest, TransportOfALeafIsABlockEachWayAndAPieceInTheMaking) {
+  plan_.chunk_tokens = 100;
+  EXPECT_EQ(Need(1).transport, (100u * 72 + 64) + (100 * 512 + 64) + 100 * 512);
+  plan_.payload = Payload::kF32;
+  EXPECT_EQ(Need(1).transport, (100u * 72 + 64) + (100 * 256 + 64) + 100 * 256);
+}
+
+TEST_F(MemoryNeedTest, ALongBlockWaitsInSixPieces) {
+  plan_.chunk_tokens = 4096;  // partial sums of 2 MiB: two pieces
+  EXPECT_EQ(Need(1).transport,
+            (4096u * 72 + 64) + 2 * (base::kMiB + 64) + base::kMiB);
+  plan_.chunk_tokens = 1 << 20;  // 512 pieces; 72 of the input
+  const uint64_t input_piece = base::kMiB / 72 * 72;
+  EXPECT_EQ(Need(1).transport,
+            6u * (input_piece + 64) + 6 * (base::kMiB + 64) + base::kMiB);
+}
+
+TEST_F(MemoryNeedTest, OneRowOfLogitsMayBeWhatALeafSendsMost) {
+  plan_.chunk_tokens = 1;
+  EXPECT_EQ(Need(1).transport, (72u + 64) + (500 * 4 + 64) + 512);
+}
+
+TEST_F(MemoryNeedTest, UnderThePlainStarAndBetweenStagesInputsAreF32) {
+  plan_.chunk_tokens = 100;
+  const uint64_t fused = Need(1).transport;
+  plan_.collective = Collective::kStar;
+  EXPECT_EQ(Need(1).transport - fused, 100u * (256 - 72));
+  plan_.collective = Collective::kFusedStar;
+  plan_.stages[0].hub = 1;
+  plan_.ranges[0].rank = plan_.ranges[2].rank = 1;  // rank 0: the head's hub
+  EXPECT_EQ(Need(0).transport,
+            (100u * 256 + 64) + (100 * 512 + 64) + 100 * 512);
 }
 
 TEST_F(MemoryNeedTest, AHubHasALinkToEveryOtherRank) {
+  plan_.chunk_tokens = 100;
+  const uint64_t one = Need(0).transport - 100 * 512;
+  EXPECT_EQ(one, Need(1).transport - 100 * 512);
   plan_.device_names = {"a", "b", "c", "d"};
-  EXPECT_EQ(Need(0).transport, 3 * Need(1).transport);
+  EXPECT_EQ(Need(0).transport - 100 * 512, 3 * one);
+}
+
+TEST_F(MemoryNeedTest, ARankAloneHasNoTransport) {
+  plan_.device_names = {"a"};
+  for (UnitRange& range : plan_.ranges) range.rank = 0;
+  EXPECT_EQ(Need(0).transport, 0u);
 }
 
 }  // namespace

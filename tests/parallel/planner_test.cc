@@ -319,7 +319,7 @@ TEST(PlannerMemoryTest, ResidentGivesAShortRankWhatFitsAndSaysSo) {
 TEST(PlannerMemoryTest, ResidentGivesARankWithoutRoomNothing) {
   Case c({}, {1e9, 1e9});
   c.request.options.weights = WeightsMode::kResident;
-  c.request.devices[1].budget_bytes = 60 * base::kKiB;
+  c.request.devices[1].budget_bytes = 90 * base::kKiB;
   EXPECT_THAT(UnitCounts(c.MustPlan()), ElementsAre(120, 0));
 }
 
