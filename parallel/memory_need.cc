@@ -111,16 +111,10 @@ uint64_t TransportBytes(const Plan& plan, const Role& role, uint32_t rank,
   const uint64_t tokens = plan.chunk_tokens;
   uint64_t input = 4 * hidden;  // the plain star and the next stage: f32
   if (plan.collective == Collective::kFusedStar) {
-    uint64_t encoded = 0;
-    // int8 values, and for each block of 32 a scale.
-    if (dimensions.a8_inputs && !options.f32_activations) {
-      encoded += hidden + (hidden + 31) / 32 * 4;
-    }
-    if (dimensions.f32_inputs || options.f32_activations) encoded += 4 * hidden;
     const bool handed_on =
         std::any_of(plan.stages.begin(), plan.stages.end(),
                     [](const StagePlan& stage) { return stage.hub != 0; });
-    input = handed_on ? std::max(input, encoded) : encoded;
+    input = std::max(handed_on ? input : 0, dimensions.input_bytes);
   }
   const uint64_t partial = hidden * (plan.payload == Payload::kF64 ? 8 : 4);
   const uint64_t rows = options.logits_rows_max;

@@ -89,35 +89,35 @@ TEST_F(MemoryNeedTest, TheHubHoldsResidualAndLogitsToo) {
   EXPECT_EQ(Need(0).activations - Need(1).activations, 3u * 64 * 4 + 1000 * 4);
 }
 
-// A token's input is 64 + 2 * 4 bytes, its partial sum 64 * 8; a frame has a
+// A token's input is 64 + 2 * 6 bytes, its partial sum 64 * 8; a frame has a
 // header of 64.
 TEST_F(MemoryNeedTest, TransportOfALeafIsABlockEachWayAndAPieceInTheMaking) {
   plan_.chunk_tokens = 100;
-  EXPECT_EQ(Need(1).transport, (100u * 72 + 64) + (100 * 512 + 64) + 100 * 512);
+  EXPECT_EQ(Need(1).transport, (100u * 76 + 64) + (100 * 512 + 64) + 100 * 512);
   plan_.payload = Payload::kF32;
-  EXPECT_EQ(Need(1).transport, (100u * 72 + 64) + (100 * 256 + 64) + 100 * 256);
+  EXPECT_EQ(Need(1).transport, (100u * 76 + 64) + (100 * 256 + 64) + 100 * 256);
 }
 
 TEST_F(MemoryNeedTest, ALongBlockWaitsInSixPieces) {
   plan_.chunk_tokens = 4096;  // partial sums of 2 MiB: two pieces
   EXPECT_EQ(Need(1).transport,
-            (4096u * 72 + 64) + 2 * (base::kMiB + 64) + base::kMiB);
-  plan_.chunk_tokens = 1 << 20;  // 512 pieces; 72 of the input
-  const uint64_t input_piece = base::kMiB / 72 * 72;
+            (4096u * 76 + 64) + 2 * (base::kMiB + 64) + base::kMiB);
+  plan_.chunk_tokens = 1 << 20;  // 512 pieces; 76 of the input
+  const uint64_t input_piece = base::kMiB / 76 * 76;
   EXPECT_EQ(Need(1).transport,
             6u * (input_piece + 64) + 6 * (base::kMiB + 64) + base::kMiB);
 }
 
 TEST_F(MemoryNeedTest, OneRowOfLogitsMayBeWhatALeafSendsMost) {
   plan_.chunk_tokens = 1;
-  EXPECT_EQ(Need(1).transport, (72u + 64) + (500 * 4 + 64) + 512);
+  EXPECT_EQ(Need(1).transport, (76u + 64) + (500 * 4 + 64) + 512);
 }
 
 TEST_F(MemoryNeedTest, UnderThePlainStarAndBetweenStagesInputsAreF32) {
   plan_.chunk_tokens = 100;
   const uint64_t fused = Need(1).transport;
   plan_.collective = Collective::kStar;
-  EXPECT_EQ(Need(1).transport - fused, 100u * (256 - 72));
+  EXPECT_EQ(Need(1).transport - fused, 100u * (256 - 76));
   plan_.collective = Collective::kFusedStar;
   plan_.stages[0].hub = 1;
   plan_.ranges[0].rank = plan_.ranges[2].rank = 1;  // rank 0: the head's hub
