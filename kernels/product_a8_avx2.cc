@@ -18,6 +18,7 @@
 #include "kernels/avx2.h"
 #include "kernels/isa.h"
 #include "kernels/product_avx2.h"
+#include "kernels/product_traits_avx2.h"
 #include "kernels/tile.h"
 
 namespace shoal::kernels::avx2 {
@@ -277,6 +278,97 @@ struct Q6_K {
   }
 };
 
+// The other types, after product_traits_avx2.h: integer sums of a part, or of
+// its halves, then one multiply-add for the scale and one for the minimum.
+template <typename Blocks>
+struct ByTraits {
+  static constexpr uint32_t kParts = Blocks::kParts;
+  static constexpr uint32_t kBlockBytes = Blocks::kBlockBytes;
+  static constexpr int kWords = 8 / Blocks::kScales;  // under one scale
+
+  template <int T>
+  static inline void Dot(const std::byte* block, const A8Tokens& input,
+                         Accumulators<T>& acc) {
+#pragma GCC unroll 1
+    for (int part = 0; part < static_cast<int>(kParts); ++part) {
+      const A8Tokens from = input.From(part);
+      __m256 scales[kHalves][2], mins[kHalves][2];
+      for (int h = 0; h < kHalves; ++h) {
+        Blocks::ReadScales(block, part, h, scales[h], mins[h]);
+      }
+      for (int k = 0; k < Blocks::kScales; ++k) {
+        __m256i sums[T][kHalves];
+        for (int t = 0; t < T; ++t) {
+          for (int h = 0; h < kHalves; ++h) sums[t][h] = _mm256_setzero_si256();
+        }
+        for (int w = 0; w < kWords; w += Blocks::kSumWords) {
+          AddWords<T>(block, part, k * kWords + w, from, sums);
+        }
+        const __m256 part_scales[kHalves] = {scales[0][k], scales[1][k]};
+        AddScaled<T>(sums, part_scales, from, acc);
+        if constexpr (Blocks::kHasMin) {
+          for (int t = 0; t < T; ++t) {
+            const __m256 sum =
+                _mm256_set1_ps(static_cast<float>(SumUnderScale(from, t, k)) *
+                               from.ScaleOf(t));
+            for (int h = 0; h < kHalves; ++h) {
+              acc[t][h] = _mm256_fnmadd_ps(mins[h][k], sum, acc[t][h]);
+            }
+          }
+        }
+      }
+    }
+  }
+
+  // Adds the products of kSumWords words.
+  template <int T>
+  static inline void AddWords(const std::byte* block, int part, int first,
+                              const A8Tokens& input,
+                              __m256i (&sums)[T][kHalves]) {
+    __m256i products[T][kHalves];
+    for (int t = 0; t < T; ++t) {
+      for (int h = 0; h < kHalves; ++h) {
+        products[t][h] = _mm256_setzero_si256();
+      }
+    }
+#pragma GCC unroll 2
+    for (int w = first; w < first + Blocks::kSumWords; ++w) {
+      __m256i quants[kHalves], sizes[kHalves];
+      for (int h = 0; h < kHalves; ++h) {
+        quants[h] = Blocks::Quants(block, part, w, h);
+        sizes[h] = Blocks::kSigned ? _mm256_abs_epi8(quants[h]) : quants[h];
+      }
+      for (int t = 0; t < T; ++t) {
+        const __m256i a = Broadcast4(input.QuantsOf(t) + 4 * w);
+        for (int h = 0; h < kHalves; ++h) {
+          const __m256i factor =
+              Blocks::kSigned ? _mm256_sign_epi8(a, quants[h]) : a;
+          products[t][h] = _mm256_add_epi16(
+              products[t][h], _mm256_maddubs_epi16(sizes[h], factor));
+        }
+      }
+    }
+    for (int t = 0; t < T; ++t) {
+      for (int h = 0; h < kHalves; ++h) {
+        sums[t][h] = _mm256_add_epi32(sums[t][h], SumPairs(products[t][h]));
+      }
+    }
+  }
+
+  // Of the activations that meet scale k of a part.
+  static inline int SumUnderScale(const A8Tokens& input, int token, int k) {
+    if constexpr (Blocks::kScales == 1) return input.SumOf(token);
+    const __m128i quants = _mm_loadu_si128(
+        reinterpret_cast<const __m128i*>(input.QuantsOf(token)));
+    // Sums of 8 unsigned bytes each, 128 too much for every element.
+    const __m128i sums = _mm_sad_epu8(
+        _mm_xor_si128(quants, _mm_set1_epi8(-128)), _mm_setzero_si128());
+    const int first =
+        _mm_cvtsi128_si32(sums) + _mm_extract_epi16(sums, 4) - 16 * 128;
+    return k == 0 ? first : input.SumOf(token) - first;
+  }
+};
+
 // T tokens from `token` on against one tile, which is full or not.
 template <typename Type, int T, bool kFull>
 void DotTile(const Tile& tile, const ActivationView& input, uint32_t token,
@@ -359,6 +451,33 @@ void ProductA8(const WeightMatrix& weights, uint32_t row_begin,
       return Rows<Q4_K>(weights, row_begin, row_end, input, output);
     case WeightType::kQ6_K:
       return Rows<Q6_K>(weights, row_begin, row_end, input, output);
+    case WeightType::kQ4_1:
+      return Rows<ByTraits<Q4_1Blocks>>(weights, row_begin, row_end, input,
+                                        output);
+    case WeightType::kQ5_0:
+      return Rows<ByTraits<Q5_0Blocks>>(weights, row_begin, row_end, input,
+                                        output);
+    case WeightType::kQ5_1:
+      return Rows<ByTraits<Q5_1Blocks>>(weights, row_begin, row_end, input,
+                                        output);
+    case WeightType::kQ2_K:
+      return Rows<ByTraits<Q2_KBlocks>>(weights, row_begin, row_end, input,
+                                        output);
+    case WeightType::kQ3_K:
+      return Rows<ByTraits<Q3_KBlocks>>(weights, row_begin, row_end, input,
+                                        output);
+    case WeightType::kQ5_K:
+      return Rows<ByTraits<Q5_KBlocks>>(weights, row_begin, row_end, input,
+                                        output);
+    case WeightType::kIQ4_NL:
+      return Rows<ByTraits<IQ4_NLBlocks>>(weights, row_begin, row_end, input,
+                                          output);
+    case WeightType::kIQ4_XS:
+      return Rows<ByTraits<IQ4_XSBlocks>>(weights, row_begin, row_end, input,
+                                          output);
+    case WeightType::kMXFP4:
+      return Rows<ByTraits<MXFP4Blocks>>(weights, row_begin, row_end, input,
+                                         output);
     case WeightType::kF32:
     case WeightType::kF16:
     case WeightType::kBF16:

@@ -91,6 +91,28 @@ static inline void ReadQ4KScales(const std::byte* block, int half,
   }
 }
 
+// One of them, with Q5_K's as well.
+static inline void ReadQ4KScale(const std::byte* block, int part, int half,
+                                __m256& scale, __m256& min) {
+  const std::byte* packed = block + 64;
+  const __m256i w0 = ByteOfLane(LoadWord(packed, 0, half), part % 4);
+  const __m256i w1 = ByteOfLane(LoadWord(packed, 1, half), part % 4);
+  const __m256i low6 = _mm256_set1_epi32(63);
+  __m256i scale_int = _mm256_and_si256(w0, low6);
+  __m256i min_int = _mm256_and_si256(w1, low6);
+  if (part >= 4) {
+    const __m256i w2 = ByteOfLane(LoadWord(packed, 2, half), part % 4);
+    scale_int = _mm256_or_si256(_mm256_and_si256(w2, _mm256_set1_epi32(15)),
+                                _mm256_slli_epi32(_mm256_srli_epi32(w0, 6), 4));
+    min_int = _mm256_or_si256(_mm256_srli_epi32(w2, 4),
+                              _mm256_slli_epi32(_mm256_srli_epi32(w1, 6), 4));
+  }
+  scale = _mm256_mul_ps(LoadHalfs(block + half * 16),
+                        _mm256_cvtepi32_ps(scale_int));
+  min = _mm256_mul_ps(LoadHalfs(block + 32 + half * 16),
+                      _mm256_cvtepi32_ps(min_int));
+}
+
 // A Q6_K block of 16 rows: 32 words of low bits, 16 of high bits, 4 of scales,
 // then the f16 factors.
 inline constexpr int kQ6KHighBits = 32 * 64;

@@ -7,6 +7,7 @@
 #include "kernels/avx2.h"
 #include "kernels/isa.h"
 #include "kernels/product_avx2.h"
+#include "kernels/product_traits_avx2.h"
 #include "kernels/tile.h"
 
 namespace shoal::kernels::avx2 {
@@ -140,6 +141,27 @@ struct Q6_K {
   }
 };
 
+// The other types, after product_traits_avx2.h.
+template <typename Blocks>
+struct ByTraits {
+  static constexpr uint32_t kParts = Blocks::kParts;
+
+  static const float* Columns(const std::byte* block, int part, uint32_t,
+                              float* buffer) {
+    for (int h = 0; h < kHalves; ++h) {
+      __m256 scales[2], mins[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+      Blocks::ReadScales(block, part, h, scales, mins);
+      for (int i = 0; i < 32; ++i) {
+        const int k = i * Blocks::kScales / 32;
+        const __m256i quants =
+            SignedByteOfLane(Blocks::Quants(block, part, i / 4, h), i % 4);
+        StoreColumn(quants, scales[k], mins[k], buffer + i * kTileRows + 8 * h);
+      }
+    }
+    return buffer;
+  }
+};
+
 // Adds `count` columns times their activations to the sums [T, 16].
 template <int T>
 inline void AddColumns(const float* columns, uint32_t count,
@@ -251,6 +273,33 @@ void ProductF32(const WeightMatrix& weights, uint32_t row_begin,
       return Rows<Q4_K>(weights, row_begin, row_end, input, output);
     case WeightType::kQ6_K:
       return Rows<Q6_K>(weights, row_begin, row_end, input, output);
+    case WeightType::kQ4_1:
+      return Rows<ByTraits<Q4_1Blocks>>(weights, row_begin, row_end, input,
+                                        output);
+    case WeightType::kQ5_0:
+      return Rows<ByTraits<Q5_0Blocks>>(weights, row_begin, row_end, input,
+                                        output);
+    case WeightType::kQ5_1:
+      return Rows<ByTraits<Q5_1Blocks>>(weights, row_begin, row_end, input,
+                                        output);
+    case WeightType::kQ2_K:
+      return Rows<ByTraits<Q2_KBlocks>>(weights, row_begin, row_end, input,
+                                        output);
+    case WeightType::kQ3_K:
+      return Rows<ByTraits<Q3_KBlocks>>(weights, row_begin, row_end, input,
+                                        output);
+    case WeightType::kQ5_K:
+      return Rows<ByTraits<Q5_KBlocks>>(weights, row_begin, row_end, input,
+                                        output);
+    case WeightType::kIQ4_NL:
+      return Rows<ByTraits<IQ4_NLBlocks>>(weights, row_begin, row_end, input,
+                                          output);
+    case WeightType::kIQ4_XS:
+      return Rows<ByTraits<IQ4_XSBlocks>>(weights, row_begin, row_end, input,
+                                          output);
+    case WeightType::kMXFP4:
+      return Rows<ByTraits<MXFP4Blocks>>(weights, row_begin, row_end, input,
+                                         output);
   }
 }
 

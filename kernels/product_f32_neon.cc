@@ -5,6 +5,7 @@
 #include "kernels/isa.h"
 #include "kernels/neon.h"
 #include "kernels/product_neon.h"
+#include "kernels/scalar.h"
 #include "kernels/tile.h"
 
 namespace shoal::kernels::neon {
@@ -229,6 +230,16 @@ void ProductF32(const WeightMatrix& weights, uint32_t row_begin,
       return Rows<Q4_K>(weights, row_begin, row_end, input, output);
     case WeightType::kQ6_K:
       return Rows<Q6_K>(weights, row_begin, row_end, input, output);
+    case WeightType::kQ4_1:
+    case WeightType::kQ5_0:
+    case WeightType::kQ5_1:
+    case WeightType::kQ2_K:
+    case WeightType::kQ3_K:
+    case WeightType::kQ5_K:
+    case WeightType::kIQ4_NL:
+    case WeightType::kIQ4_XS:
+    case WeightType::kMXFP4:
+      return scalar::ProductTile16(weights, row_begin, row_end, input, output);
   }
 }
 

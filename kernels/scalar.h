@@ -11,6 +11,11 @@ namespace shoal::kernels::scalar {
 
 void Product(const WeightMatrix& weights, uint32_t row_begin, uint32_t row_end,
              const ActivationView& input, const ProductOutput& output);
+// Likewise in the layout of the vector kernels: what an instruction set uses
+// for the types that it has no product for.
+void ProductTile16(const WeightMatrix& weights, uint32_t row_begin,
+                   uint32_t row_end, const ActivationView& input,
+                   const ProductOutput& output);
 void EncodeA8(const float* from, uint32_t cols, int8_t* quants, float* scales,
               int16_t* sums);
 void RmsNorm(const float* from, const float* weight, uint32_t count, float eps,

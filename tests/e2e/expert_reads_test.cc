@@ -55,7 +55,6 @@ TEST(ExpertReadsTest, ADecodePassReadsFixedUnitsAndRoutedExpertsAlone) {
       testing::TemporaryFolder folder;
       options.store_root = folder.path();
       auto fleet = InProcessFleet::Create(golden.model_path, options);
-      if (absl::IsUnimplemented(fleet.status())) break;
       ASSERT_TRUE(fleet.ok()) << name << ": " << fleet.status();
       bool routed = false;
       for (const auto& layer : (*fleet)->spec().layers) {

@@ -73,11 +73,6 @@ class GoldenModelsTest : public ::testing::TestWithParam<const char*> {
       testing::TemporaryFolder folder;
       options.store_root = folder.path();
       auto fleet = InProcessFleet::Create(golden.model_path, options);
-      if (absl::IsUnimplemented(fleet.status())) {
-        std::printf("%-32s refused: %s\n", name.c_str(),
-                    std::string(fleet.status().message()).c_str());
-        continue;
-      }
       ASSERT_TRUE(fleet.ok()) << name << ": " << fleet.status();
       ++checked;
       std::vector<Outcome> outcomes;
@@ -89,7 +84,7 @@ class GoldenModelsTest : public ::testing::TestWithParam<const char*> {
       Print(golden, outcomes);
       check(golden, outcomes);
     }
-    EXPECT_GE(checked, 68u);
+    EXPECT_GE(checked, 79u);
   }
 
  private:

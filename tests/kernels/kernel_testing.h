@@ -52,12 +52,34 @@ inline std::vector<float> RandomFloats(uint64_t count, std::mt19937& random) {
 // Offsets of the f16 scales in a block of a quantised type.
 inline std::vector<uint32_t> ScaleOffsets(WeightType type) {
   switch (type) {
+    case WeightType::kQ4_1:
+    case WeightType::kQ5_1:
     case WeightType::kQ4_K:
+    case WeightType::kQ5_K:
       return {0, 2};
+    case WeightType::kQ2_K:
+      return {80, 82};
+    case WeightType::kQ3_K:
+      return {108};
+    case WeightType::kMXFP4:
+      return {};  // its scale is no f16
     case WeightType::kQ6_K:
       return {208};
     default:
       return {0};
+  }
+}
+
+// Gives the block the scale (of scales) `scale`, and so its minimum.
+inline void SetScale(WeightType type, std::byte* block, float scale) {
+  if (type == WeightType::kMXFP4) {
+    // An exponent and no sign.
+    *block = static_cast<std::byte>(128 + std::ilogb(std::abs(scale)));
+    return;
+  }
+  const uint16_t half = HalfFromFloat(scale);
+  for (const uint32_t offset : ScaleOffsets(type)) {
+    std::memcpy(block + offset, &half, sizeof(half));
   }
 }
 
@@ -86,6 +108,8 @@ inline std::vector<std::byte> RandomWeights(WeightType type, uint32_t rows,
   for (std::byte& b : bytes) b = static_cast<std::byte>(byte(random));
   std::uniform_real_distribution<float> scale(1.0f / 64, 1.0f / 8);
   for (uint64_t block = 0; block < bytes.size(); block += block_bytes) {
+    SetScale(type, &bytes[block], scale(random));
+    // Scale and minimum are not the same.
     for (const uint32_t offset : ScaleOffsets(type)) {
       const float sign = byte(random) < 128 ? -1.0f : 1.0f;
       const uint16_t half = HalfFromFloat(sign * scale(random));

@@ -40,7 +40,7 @@ TEST(DequantizeTest, EqualsTheReferenceBitForBit) {
       ++checked;
     }
   }
-  EXPECT_EQ(checked, 12);
+  EXPECT_EQ(checked, 30);
 }
 
 TEST(DequantizeTest, CopiesF32) {

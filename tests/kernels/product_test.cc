@@ -5,6 +5,7 @@
 #include <random>
 
 #include "kernels/kernel_table.h"
+#include "kernels/scalar.h"
 #include "tests/kernels/kernel_testing.h"
 
 namespace shoal::kernels {
@@ -173,10 +174,7 @@ TEST_F(ProductTest, LargestQuantsDoNotOverflow) {
                                            static_cast<std::byte>(fill));
           const uint32_t block_bytes = InfoOf(type).block_bytes;
           for (uint64_t at = 0; at < canonical.size(); at += block_bytes) {
-            for (const uint32_t offset : testing::ScaleOffsets(type)) {
-              const uint16_t one = 0x3c00;
-              std::memcpy(&canonical[at + offset], &one, sizeof(one));
-            }
+            testing::SetScale(type, &canonical[at], 1.0f);
           }
           ActivationBuffer input(Encoding::kA8, 1, cols);
           input.Resize(1);
@@ -197,6 +195,35 @@ TEST_F(ProductTest, LargestQuantsDoNotOverflow) {
           }
         }
       }
+    }
+  }
+}
+
+// What an instruction set without a product of its own for a type falls back
+// to gives the bits of the plain product on canonical weights.
+TEST(ProductTile16Test, EqualsTheCanonicalProductBitForBit) {
+  constexpr uint32_t kRows = 43, kCols = 512;
+  const KernelTable& scalar = **SelectKernels("scalar");
+  for (const WeightType type : SupportedWeightTypes()) {
+    std::mt19937 random(3);
+    const auto canonical = RandomWeights(type, kRows, kCols, random);
+    std::vector<std::byte> tiled(canonical.size());
+    Pack(type, kRows, kCols, LayoutId::kTile16, canonical, tiled);
+    for (const Encoding encoding : EncodingsOf(type)) {
+      const auto input = MakeActivations(encoding, 3, kCols, random);
+      const auto wanted = Product(
+          scalar, {type, LayoutId::kCanonical, kRows, kCols, canonical.data()},
+          input.View());
+      std::vector<float> got(wanted.size(), NAN);
+      const WeightMatrix matrix = {type, LayoutId::kTile16, kRows, kCols,
+                                   tiled.data()};
+      const ProductOutput output = {ProductOutput::Mode::kStore, got.data(),
+                                    kRows};
+      scalar::ProductTile16(matrix, 0, 16, input.View(), output);
+      scalar::ProductTile16(matrix, 16, kRows, input.View(), output);
+      EXPECT_EQ(
+          std::memcmp(got.data(), wanted.data(), got.size() * sizeof(float)), 0)
+          << CaseName(scalar, type, encoding);
     }
   }
 }
