@@ -14,7 +14,10 @@
 namespace shoal::cli {
 namespace {
 
-constexpr absl::Duration kEndTimeout = absl::Seconds(1);
+// For workers to end by themselves. They may be killed at any time: what they
+// keep on disk appears whole or not at all. With a worker that hangs, all of it
+// is waited for after its silence was noticed, and both are within 5 s.
+constexpr absl::Duration kEndTimeout = absl::Milliseconds(500);
 
 absl::Status Interrupted() { return absl::CancelledError("interrupted"); }
 

@@ -1,0 +1,134 @@
+// What a fleet's processes take, read from outside: never more memory than the
+// budget, never more of the disk than the report says.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "tests/e2e/fleet_processes.h"
+
+namespace shoal {
+namespace {
+
+using cli::Program;
+using cli::ProgramResult;
+using nlohmann::json;
+using testing::FactsOfFleet;
+using ::testing::HasSubstr;
+using testing::ListOf;
+using testing::ProcessFacts;
+using testing::WatchToTheEnd;
+
+std::vector<std::string> With(std::vector<std::string> words,
+                              const std::vector<std::string>& more) {
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+class FleetMemoryTest : public testing::FleetProcessesTest,
+                        public ::testing::WithParamInterface<uint32_t> {
+ protected:
+  // Every device has a budget of its own, from its own floor up.
+  std::vector<std::string> Budgeted(const std::vector<std::string>& run,
+                                    const std::vector<uint64_t>& budgets) {
+    return With(run, {"--local", absl::StrCat(budgets.size()), "--memory",
+                      ListOf(budgets), "--json"});
+  }
+};
+
+TEST_P(FleetMemoryTest, PeakStaysWithinTenBudgetsFromEachFloorUp) {
+  const uint32_t devices = GetParam();
+  const auto run = StoryRun({"--max-tokens", "6", "--ignore-eos"});
+  const std::vector<uint64_t> floors = Floors(run, devices);
+  for (uint64_t step = 0; step < 10; ++step) {
+    std::vector<uint64_t> budgets = floors;
+    for (uint64_t& budget : budgets) budget += step * (uint64_t{128} << 10);
+    Program program(Budgeted(run, budgets), Environment());
+    ProgramResult result;
+    const auto seen = WatchToTheEnd(program, result);
+    ASSERT_EQ(result.exit_code, 0) << ListOf(budgets) << ": " << result.err;
+    ASSERT_EQ(seen.size(), devices);
+    size_t rank = 0;  // pids rise with the order of their start
+    for (const auto& [pid, facts] : seen) {
+      EXPECT_LE(facts.peak_rss_bytes, budgets[rank])
+          << "rank " << rank << " of " << devices << ", step " << step;
+      EXPECT_GT(facts.peak_rss_bytes, 0u);
+      ++rank;
+    }
+    const json report = json::parse(result.out);
+    for (const json& device : report.at("devices")) {
+      EXPECT_EQ(device.at("read_bytes_per_pass").get<uint64_t>(),
+                device.at("share_bytes").get<uint64_t>() -
+                    device.at("resident_bytes").get<uint64_t>());
+      EXPECT_GT(device.at("units").get<uint64_t>(), 0u);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, FleetMemoryTest,
+                         ::testing::Values(1u, 2u, 3u, 4u));
+
+class FleetReadsTest : public FleetMemoryTest {};
+
+TEST_F(FleetReadsTest, BelowAFloorItIsRefusedWithThatFloor) {
+  const auto run = StoryRun({"--max-tokens", "1"});
+  const std::vector<uint64_t> floors = Floors(run, 2);
+  for (const size_t rank : {0, 1}) {
+    std::vector<uint64_t> budgets = floors;
+    budgets[rank] -= uint64_t{1} << 20;
+    const ProgramResult refused = Run(Budgeted(run, budgets));
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_THAT(refused.err, HasSubstr("its floor is"));
+    EXPECT_THAT(refused.err, HasSubstr(absl::StrCat("local-", rank)));
+    EXPECT_THAT(refused.err, HasSubstr("give it --memory"));
+  }
+}
+
+// Each sweep over the share reads what is not resident, once. The kernel counts
+// what direct reads bring from the disk; what start-up reads besides (a probe
+// of the disk's rate, the residents) has come before the first token.
+TEST_F(FleetReadsTest, TheDiskGivesEachPassWhatTheReportSaysAndNoMore) {
+  constexpr uint64_t kTokens = 300;
+  constexpr uint64_t kProgramPages = uint64_t{1} << 20;  // of the binaries
+  const auto run = StoryRun(
+      {"--max-tokens", absl::StrCat(kTokens), "--ignore-eos", "--ctx", "512"});
+  std::vector<uint64_t> budgets = Floors(run, 3);
+  for (uint64_t& budget : budgets) budget += uint64_t{256} << 10;
+  Program program(Budgeted(run, budgets), Environment());
+  ASSERT_TRUE(program.WaitForError("generating")) << program.Wait().err;
+  std::map<pid_t, ProcessFacts> before = FactsOfFleet(program.pid());
+  ProgramResult result;
+  const auto after = WatchToTheEnd(program, result);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json report = json::parse(result.out);
+  const auto chunk = report["plan"]["chunk_tokens"].get<uint64_t>();
+  const auto prompt = report["prompt_tokens"].get<uint64_t>();
+  ASSERT_EQ(report["token_ids"].size(), kTokens);
+  // The last token is not evaluated.
+  const uint64_t decode_passes = kTokens - 1;
+  const uint64_t sweeps = (prompt + chunk - 1) / chunk + decode_passes;
+  ASSERT_EQ(after.size(), 3u);
+  size_t rank = 0;
+  for (const auto& [pid, facts] : after) {
+    const json& device = report["devices"][rank];
+    if (device["io"] != "direct") {
+      GTEST_SKIP() << "the file system of " << cache_.path()
+                   << " refuses direct I/O; set TMPDIR to a folder on a disk";
+    }
+    const auto value = device["read_bytes_per_pass"].get<uint64_t>();
+    const auto window = device["window_bytes"].get<uint64_t>();
+    EXPECT_GT(value, 0u) << rank;
+    EXPECT_LE(facts.read_bytes - before[pid].read_bytes,
+              sweeps * value + window + kProgramPages)
+        << rank;
+    EXPECT_GE(facts.read_bytes, decode_passes * value) << rank;
+    ++rank;
+  }
+}
+
+}  // namespace
+}  // namespace shoal
