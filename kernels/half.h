@@ -60,6 +60,15 @@ static inline uint16_t HalfFromFloat(float value) {
   return sign | static_cast<uint16_t>(rounded >> 13);
 }
 
+// Rounds to nearest, ties to even.
+static inline uint16_t BfloatFromFloat(float value) {
+  const uint32_t bits = BitsOfFloat(value);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) {
+    return static_cast<uint16_t>(bits >> 16 | 0x40);  // NaN stays one
+  }
+  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 static inline float FloatFromBfloat(uint16_t bfloat) {
   return FloatFromBits(uint32_t{bfloat} << 16);
 }
