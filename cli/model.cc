@@ -6,6 +6,7 @@ namespace shoal::cli {
 void AddModelVerb(Command& root) {
   Command& model = root.AddVerb("model", "Looking at and making model files");
   AddModelInspectVerb(model);
+  AddModelQuantizeVerb(model);
   AddModelSynthVerb(model);
 }
 

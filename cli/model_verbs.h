@@ -8,6 +8,7 @@
 namespace shoal::cli {
 
 void AddModelInspectVerb(Command& model);
+void AddModelQuantizeVerb(Command& model);
 void AddModelSynthVerb(Command& model);
 
 }  // namespace shoal::cli

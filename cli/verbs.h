@@ -10,7 +10,7 @@ namespace shoal::cli {
 void AddChatVerb(Command& root);
 void AddCompletionVerb(Command& root);
 void AddHelpVerb(Command& root);
-void AddModelVerb(Command& root);  // model inspect, model synth
+void AddModelVerb(Command& root);  // model inspect, quantize, synth
 void AddPlanVerb(Command& root);
 void AddRunVerb(Command& root);
 void AddStoreVerb(Command& root);  // store list, gc, verify
