@@ -17,6 +17,7 @@
 #include "cli/interrupt.h"
 #include "cli/session.h"
 #include "cli/summary.h"
+#include "cli/template_flags.h"
 #include "cli/verbs.h"
 
 namespace shoal::cli {
@@ -24,6 +25,8 @@ namespace {
 
 struct ChatFlags {
   std::string model;
+  std::string system;
+  bool raw = false;
   WhereFlags where;
   HowFlags how;
   SamplingFlags sampling;
@@ -66,6 +69,50 @@ class LineReader {
   std::string buffer_;
 };
 
+// What has been said so far: as messages where the model has a chat template,
+// else as one text that goes on and on.
+class Talk {
+ public:
+  Talk(bool by_template, const std::string& system)
+      : by_template_(by_template), conversation_(ConversationWith(system)) {}
+
+  void AddLine(const std::string& line) { Add("user", line); }
+  void AddAnswer(const std::string& text) { Add("assistant", text); }
+  void FillPrompt(coordinator::GenerateRequest& request) const {
+    if (by_template_) {
+      request.prompt = conversation_;
+    } else {
+      request.prompt = text_;
+    }
+  }
+
+ private:
+  void Add(const char* role, const std::string& text) {
+    if (by_template_) {
+      conversation_.messages.push_back({role, text});
+    } else {
+      absl::StrAppend(&text_, text, "\n");
+    }
+  }
+
+  const bool by_template_;
+  coordinator::Conversation conversation_;
+  std::string text_;
+};
+
+absl::StatusOr<bool> ByTemplate(const ChatFlags& flags,
+                                const coordinator::Coordinator& coordinator) {
+  if (flags.raw) return false;
+  SHOAL_ASSIGN_OR_RETURN(const bool by_template,
+                         UsesConversation(coordinator, flags.system));
+  if (!by_template) {
+    std::fputs(
+        "no chat template in the model: it goes on with the text as it is\n",
+        stderr);
+  }
+  return by_template;
+}
+
 absl::Status Chat(const ChatFlags& flags) {
   InterruptWatcher interrupt;
   SHOAL_ASSIGN_OR_RETURN(const SessionOptions options,
@@ -75,12 +122,14 @@ absl::Status Chat(const ChatFlags& flags) {
   coordinator::Coordinator& coordinator = session->coordinator();
   coordinator::GenerateRequest request = RequestOf(flags.sampling);
   LineReader lines(interrupt);
-  std::string conversation;
+  SHOAL_ASSIGN_OR_RETURN(const bool by_template,
+                         ByTemplate(flags, coordinator));
+  Talk talk(by_template, flags.system);
   std::optional<coordinator::GenerateResult> last;
   while (const std::optional<std::string> line = lines.Next()) {
     if (line->empty()) continue;
-    absl::StrAppend(&conversation, *line, "\n");
-    request.prompt = conversation;
+    talk.AddLine(*line);
+    talk.FillPrompt(request);
     SHOAL_ASSIGN_OR_RETURN(coordinator::GenerateResult result,
                            coordinator.Generate(
                                request,
@@ -92,7 +141,7 @@ absl::Status Chat(const ChatFlags& flags) {
                                &interrupt.cancel()));
     std::fputs("\n", stdout);
     std::fflush(stdout);
-    absl::StrAppend(&conversation, result.text, "\n");
+    talk.AddAnswer(result.text);
     const bool full =
         result.finish_reason == coordinator::FinishReason::kContext;
     last = std::move(result);
@@ -121,20 +170,24 @@ void AddChatVerb(Command& root) {
                 .value = "FILE",
                 .help = "The model, a GGUF file"},
                SetText(&flags->model));
+  AddTemplateFlags(verb, flags->system, flags->raw);
   AddWhereFlags(verb, flags->where);
   AddHowFlags(verb, flags->how);
   AddSamplingFlags(verb, flags->sampling);
   verb.SetDetails(
-      "Each line goes to the end of the conversation, and the model goes on\n"
-      "with its text as it is; chat templates are still to come. An empty\n"
-      "line does nothing; the end of the input (Ctrl-D) ends it.\n\n"
-      "Example:\n"
-      "  shoal chat -m MODEL.gguf --local 2 --stop '\n'");
+      "Each line is what a user says, and the model answers in the form that\n"
+      "its chat template asks for. A model without one (and any with --raw)\n"
+      "goes on with the text so far as it is. An empty line does nothing; the\n"
+      "end of the input (Ctrl-D) ends it.\n\n"
+      "Examples:\n"
+      "  shoal chat -m MODEL.gguf --local 2 --system 'Answer briefly.'\n"
+      "  shoal chat -m MODEL.gguf --raw --stop '\n'");
   verb.SetCheck([flags] {
     if (flags->model.empty() && flags->where.cluster.empty()) {
       return absl::InvalidArgumentError(
           "--model is missing (a GGUF file, or a --cluster that names one)");
     }
+    SHOAL_RETURN_IF_ERROR(CheckSystemFlag(flags->system, flags->raw));
     return CheckWhereFlags(flags->where);
   });
   verb.SetRunner([flags] { return Chat(*flags); });

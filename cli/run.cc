@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +17,7 @@
 #include "cli/session.h"
 #include "cli/standard_input.h"
 #include "cli/summary.h"
+#include "cli/template_flags.h"
 #include "cli/verbs.h"
 #include "model/tokenizer.h"
 
@@ -28,7 +30,8 @@ struct RunFlags {
   bool has_prompt = false;
   std::vector<int32_t> prompt_ids;
   std::string dump_logits;
-  bool raw = false;  // the only way until there are chat templates
+  std::string system;
+  bool raw = false;
   bool json = false;
   WhereFlags where;
   HowFlags how;
@@ -61,15 +64,36 @@ absl::StatusOr<coordinator::GenerateRequest> MakeRequest(
   return request;
 }
 
+// The prompt as what a user says, where the model has a chat template.
+absl::Status UseChatTemplate(const RunFlags& flags,
+                             const coordinator::Coordinator& coordinator,
+                             coordinator::GenerateRequest& request) {
+  auto* text = std::get_if<std::string>(&request.prompt);
+  if (flags.raw || text == nullptr) return absl::OkStatus();
+  SHOAL_ASSIGN_OR_RETURN(const bool conversation,
+                         UsesConversation(coordinator, flags.system));
+  if (!conversation) {
+    std::fputs(
+        "no chat template in the model: the text is continued as it is\n",
+        stderr);
+    return absl::OkStatus();
+  }
+  coordinator::Conversation talk = ConversationWith(flags.system);
+  talk.messages.push_back({"user", *std::move(text)});
+  request.prompt = std::move(talk);
+  return absl::OkStatus();
+}
+
 absl::Status Run(const RunFlags& flags) {
   InterruptWatcher interrupt;
-  SHOAL_ASSIGN_OR_RETURN(const coordinator::GenerateRequest request,
+  SHOAL_ASSIGN_OR_RETURN(coordinator::GenerateRequest request,
                          MakeRequest(flags));
   SHOAL_ASSIGN_OR_RETURN(const SessionOptions options,
                          SessionOptionsOf(flags.model, flags.where, flags.how));
   SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session,
                          Session::Start(options, interrupt));
   coordinator::Coordinator& coordinator = session->coordinator();
+  SHOAL_RETURN_IF_ERROR(UseChatTemplate(flags, coordinator, request));
   std::fputs("generating\n\n", stderr);
   bool output_closed = false;
   const auto print = [&](absl::string_view text) {
@@ -112,7 +136,7 @@ absl::Status CheckRunFlags(const RunFlags& flags) {
     return absl::InvalidArgumentError(
         "--model is missing (a GGUF file, or a --cluster that names one)");
   }
-  return absl::OkStatus();
+  return CheckSystemFlag(flags.system, flags.raw || !flags.prompt_ids.empty());
 }
 
 }  // namespace
@@ -126,7 +150,8 @@ void AddRunVerb(Command& root) {
                SetText(&flags->model));
   verb.AddFlag({.names = "-p,--prompt",
                 .value = "TEXT",
-                .help = "The text to go on with; - reads standard input"},
+                .help = "What to answer, or with --raw the text to go on "
+                        "with; - reads standard input"},
                [flags](const std::string& text) {
                  flags->prompt = text;
                  flags->has_prompt = true;
@@ -136,10 +161,7 @@ void AddRunVerb(Command& root) {
                 .value = "IDS",
                 .help = "The prompt as token ids, such as 1,15043"},
                SetTokenIds(&flags->prompt_ids));
-  verb.AddSwitch({.names = "--raw",
-                  .help = "The prompt as it is, without a chat template "
-                          "(always, until there are templates)"},
-                 &flags->raw);
+  AddTemplateFlags(verb, flags->system, flags->raw);
   verb.AddSwitch({.names = "--json",
                   .help = "Print one JSON object instead of text and summary"},
                  &flags->json);
@@ -152,8 +174,10 @@ void AddRunVerb(Command& root) {
   AddHowFlags(verb, flags->how);
   AddSamplingFlags(verb, flags->sampling);
   verb.SetDetails(
-      "Text goes to standard output, progress and the summary to standard\n"
-      "error.\n\nExamples:\n"
+      "The prompt is what a user says to the model, in the form that the\n"
+      "model's chat template gives it; a model without one goes on with the\n"
+      "text as it is. Text goes to standard output, progress and the summary\n"
+      "to standard error.\n\nExamples:\n"
       "  shoal run -m MODEL.gguf -p 'Once upon a time'\n"
       "  shoal run -m MODEL.gguf -p - --local 4 --weights stream < prompt.txt\n"
       "  shoal run -m MODEL.gguf -p Hello --listen 192.168.1.10:7070 "

@@ -19,6 +19,12 @@ GenerateRequest FromProto(const proto::GenerateRequest& from) {
   if (from.has_token_ids()) {
     to.prompt = std::vector<int32_t>(from.token_ids().ids().begin(),
                                      from.token_ids().ids().end());
+  } else if (from.has_conversation()) {
+    Conversation talk;
+    for (const proto::ChatMessage& message : from.conversation().messages()) {
+      talk.messages.push_back({message.role(), message.content()});
+    }
+    to.prompt = std::move(talk);
   } else {
     to.prompt = from.text();
   }

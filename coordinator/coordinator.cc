@@ -399,6 +399,15 @@ const ModelFile& Coordinator::model() const {
   return *model->file;
 }
 
+absl::StatusOr<bool> Coordinator::HasChatTemplate() const {
+  const auto model = impl_->model();
+  SHOAL_CHECK(model != nullptr, "no model is loaded");
+  const auto chat_template = model->RequireChatTemplate();
+  if (absl::IsFailedPrecondition(chat_template.status())) return false;
+  SHOAL_RETURN_IF_ERROR(chat_template.status());
+  return true;
+}
+
 const model::Tokenizer& Coordinator::tokenizer() const {
   const auto model = impl_->model();
   SHOAL_CHECK(model != nullptr, "no model is loaded");

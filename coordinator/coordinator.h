@@ -103,8 +103,10 @@ class Coordinator {
   // `on_text` may be null. `cancel` is looked at between passes, and by
   // nothing else: a cancelled generation leaves the plan in force.
   // Errors: kInvalidArgument     no prompt tokens, an id out of range, a prompt
-  //                              longer than the provided context, or a
-  //                              sampling option out of range
+  //                              longer than the provided context, a
+  //                              conversation that the model's template
+  //                              refuses, or a sampling option out of range
+  //         kFailedPrecondition  a conversation, and no chat template
   //         kFailedPrecondition  the plan ended with an error before
   //         others               of any rank; the message names the device
   absl::StatusOr<GenerateResult> Generate(
@@ -136,6 +138,8 @@ class Coordinator {
 
   const ModelFile& model() const;
   const model::Tokenizer& tokenizer() const;
+  // False if the model has no chat template. Errors: it cannot be parsed.
+  absl::StatusOr<bool> HasChatTemplate() const;
   // KV positions that the plan in force provides.
   uint32_t context_positions() const;
   // Bytes of units sent to workers since Create().

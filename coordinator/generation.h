@@ -11,6 +11,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "model/chat_template.h"
 
 namespace shoal::coordinator {
 
@@ -26,9 +27,15 @@ struct SamplingOptions {
   uint64_t seed = 0;
 };
 
+// To be rendered by the model's chat template, with the beginning of the
+// answer at its end.
+struct Conversation {
+  std::vector<model::ChatMessage> messages;
+};
+
 struct GenerateRequest {
-  // Text, or the token ids themselves.
-  std::variant<std::string, std::vector<int32_t>> prompt;
+  // Text, the token ids themselves, or a conversation.
+  std::variant<std::string, std::vector<int32_t>, Conversation> prompt;
   // For text: puts the beginning-of-sequence token where the model has one.
   bool add_special = true;
   // For text: control tokens written in it become ids.

@@ -108,6 +108,17 @@ absl::StatusOr<std::vector<int32_t>> Generator::PromptIds(
   if (const auto* ids = std::get_if<std::vector<int32_t>>(&request.prompt)) {
     return *ids;
   }
+  if (const auto* talk = std::get_if<Conversation>(&request.prompt)) {
+    SHOAL_ASSIGN_OR_RETURN(const model::ChatTemplate* chat_template,
+                           model_.RequireChatTemplate());
+    model::ChatInput input;
+    input.messages = talk->messages;
+    input.now = absl::Now();
+    model::SetSpecialTokens(*model_.tokenizer, input);
+    SHOAL_ASSIGN_OR_RETURN(const std::string text,
+                           chat_template->Render(input));
+    return model::EncodeChat(*model_.tokenizer, text);
+  }
   model::Tokenizer::EncodeOptions options;
   options.add_special = request.add_special;
   options.parse_special = request.parse_special;

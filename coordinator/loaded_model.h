@@ -4,11 +4,13 @@
 #define SHOAL_COORDINATOR_LOADED_MODEL_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "coordinator/placement.h"
 #include "coordinator/unit_server.h"
+#include "model/chat_template.h"
 #include "model/tokenizer.h"
 
 namespace shoal::coordinator {
@@ -18,6 +20,14 @@ struct LoadedModel {
   std::unique_ptr<ModelFile> file;
   std::unique_ptr<model::Tokenizer> tokenizer;
   std::unique_ptr<UnitServer> units;  // borrows file->table
+  // Nothing if the file has none. An error only concerns who wants to use it:
+  // a template that cannot be parsed is no reason not to load the model.
+  absl::StatusOr<std::optional<model::ChatTemplate>> chat_template =
+      std::optional<model::ChatTemplate>();
+
+  // Errors: kFailedPrecondition  the model has no chat template
+  //         of model::ChatTemplate::FromHeader()
+  absl::StatusOr<const model::ChatTemplate*> RequireChatTemplate() const;
 
   // Errors: of ModelFile::Read(), model::Tokenizer::Create() and
   //         UnitServer::Open(); kInvalidArgument also if the tokenizer has

@@ -9,6 +9,8 @@
 #include "gtest/gtest.h"
 #include "model/tokenizer.h"
 #include "tests/coordinator/fake_rank.h"
+#include "tests/testing/model_files.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace shoal::coordinator {
 namespace {
@@ -38,10 +40,7 @@ class GeneratorTest : public ::testing::Test {
     PlanOptions plan;
     plan.run.context_positions = context;
     plan.chunk_tokens = chunk;
-    const absl::Status loaded =
-        coordinator_->LoadModel(std::string(std::getenv("SHOAL_SOURCE_DIR")) +
-                                    "/models/shoal-stories-3m-q8_0.gguf",
-                                plan, nullptr);
+    const absl::Status loaded = coordinator_->LoadModel(path_, plan, nullptr);
     ASSERT_TRUE(loaded.ok()) << loaded;
   }
 
@@ -54,6 +53,24 @@ class GeneratorTest : public ::testing::Test {
     return request;
   }
 
+  // The same model with this chat template.
+  void UseTemplate(const std::string& chat_template) {
+    const std::string path = folder_.File("chat.gguf");
+    const absl::Status copied = testing::CopyModelWith(
+        path_, {{"tokenizer.chat_template", chat_template}}, path);
+    ASSERT_TRUE(copied.ok()) << copied;
+    path_ = path;
+  }
+
+  static GenerateRequest Talk(std::vector<model::ChatMessage> messages) {
+    GenerateRequest request = Greedy({}, 2);
+    request.prompt = Conversation{std::move(messages)};
+    return request;
+  }
+
+  const testing::TemporaryFolder folder_;
+  std::string path_ = std::string(std::getenv("SHOAL_SOURCE_DIR")) +
+                      "/models/shoal-stories-3m-q8_0.gguf";
   FakeRank rank_;
   std::vector<int32_t> script_ = {300};
   size_t spoken_ = 0;
@@ -238,6 +255,48 @@ TEST_F(GeneratorTest, TheResidualIsTheEmbeddingOfTheTokens) {
   EXPECT_TRUE(std::equal(seen[1].begin(), seen[1].end(),
                          seen[0].begin() + static_cast<ptrdiff_t>(hidden)));
   EXPECT_GT(*std::max_element(seen[1].begin(), seen[1].end()), 0.0f);
+}
+
+TEST_F(GeneratorTest, AConversationIsRenderedAndKeepsWhatItHadInCommon) {
+  UseTemplate(
+      "{{ bos_token }}{% for m in messages %}{{ m.content }}{{ eos_token }}"
+      "{% endfor %}");
+  Load(64, 8);
+  EXPECT_TRUE(coordinator_->HasChatTemplate().value());
+  const auto first =
+      coordinator_->Generate(Talk({{"user", "One day"}}), nullptr);
+  ASSERT_TRUE(first.ok()) << first.status();
+  model::Tokenizer::EncodeOptions options;
+  options.parse_special = true;
+  const auto ids = coordinator_->tokenizer().Encode("One day</s>", options);
+  EXPECT_EQ(first->prompt_tokens, ids->size());
+  const auto second = coordinator_->Generate(
+      Talk({{"user", "One day"}, {"assistant", "x"}, {"user", "y"}}), nullptr);
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(second->reused_tokens, ids->size());
+}
+
+TEST_F(GeneratorTest, AConversationNeedsATemplateThatTakesIt) {
+  Load(64, 8);
+  EXPECT_FALSE(coordinator_->HasChatTemplate().value());
+  auto result = coordinator_->Generate(Talk({{"user", "Hi"}}), nullptr);
+  EXPECT_TRUE(absl::IsFailedPrecondition(result.status())) << result.status();
+  UseTemplate(
+      "{% if messages[0].role == 'system' %}\n"
+      "{{ raise_exception('no system role') }}{% endif %}x");
+  Load(64, 8);
+  result = coordinator_->Generate(Talk({{"system", "Hi"}}), nullptr);
+  EXPECT_TRUE(absl::IsInvalidArgument(result.status())) << result.status();
+  EXPECT_THAT(std::string(result.status().message()),
+              HasSubstr("line 2: the template refuses: no system role"));
+}
+
+TEST_F(GeneratorTest, ABrokenTemplateDoesNotKeepAModelFromLoading) {
+  UseTemplate("{% if");
+  Load(64, 8);
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(coordinator_->HasChatTemplate().status()));
+  EXPECT_TRUE(coordinator_->Generate(Greedy({5}, 2), nullptr).ok());
 }
 
 }  // namespace
