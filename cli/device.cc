@@ -5,12 +5,23 @@
 #include <array>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "cli/flags_where.h"
 #include "transport/zmq_network.h"
 #include "worker/profile.h"
 
 namespace shoal::cli {
+namespace {
+
+// An IPv6 address as it is written before a port.
+std::string InBrackets(const std::string& host) {
+  return absl::StrContains(host, ':') ? absl::StrCat("[", host, "]") : host;
+}
+
+}  // namespace
 
 absl::StatusOr<Device> MakeDevice(const DeviceOptions& options) {
   worker::ProfileOptions profile_options;
@@ -28,7 +39,10 @@ absl::StatusOr<Device> MakeDevice(const DeviceOptions& options) {
   engine_options.disk_cap_bytes = options.disk_cap_bytes;
   engine_options.threads = options.threads;
   engine_options.isa = options.isa;
-  engine_options.bind_address = options.bind_address;
+  engine_options.bind_address = InBrackets(options.bind_address);
+  if (IsWildcard(options.bind_address)) {
+    engine_options.advertised_address = InBrackets(options.advertised_address);
+  }
   Device device;
   SHOAL_ASSIGN_OR_RETURN(device.context, transport::ZmqContext::Create());
   engine_options.make_network = [context = device.context.get()](

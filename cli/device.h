@@ -21,8 +21,10 @@ struct DeviceOptions {
   uint64_t budget_bytes = 0;  // 0: 80 % of what is available
   uint32_t threads = 1;
   std::string isa = "auto";
-  // Where other ranks reach this one.
+  // Where this device listens for other ranks; IPv6 without brackets.
   std::string bind_address = "127.0.0.1";
+  // What they dial where that is all addresses (IsWildcard()).
+  std::string advertised_address;
 };
 
 struct Device {

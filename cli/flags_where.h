@@ -42,6 +42,9 @@ absl::StatusOr<HostPort> ParseHostPort(absl::string_view text);
 // Whether only this machine reaches the address.
 bool IsLoopback(const std::string& host);
 
+// Whether it stands for all addresses of this machine.
+bool IsWildcard(const std::string& host);
+
 // The first line of a file. Errors: kNotFound, kInvalidArgument: empty.
 absl::StatusOr<std::string> ReadTokenFile(const std::string& path);
 

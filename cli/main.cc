@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "cli/command.h"
+#include "cli/grpc_log.h"
 #include "cli/verbs.h"
 #include "worker/process_limits.h"
 
@@ -27,6 +28,7 @@ void PrintError(const absl::Status& status) {
 
 int main(int argc, char** argv) {
   shoal::worker::LimitHeapGrowth();
+  shoal::cli::TakeGrpcLog();
   // A reader that goes away is an error of a write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
 

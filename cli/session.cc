@@ -10,6 +10,7 @@
 #include "cli/cluster_options.h"
 #include "cli/store_root.h"
 #include "cli/worker_arguments.h"
+#include "proto/fleet_protocol.h"
 
 namespace shoal::cli {
 namespace {
@@ -18,6 +19,13 @@ namespace {
 // keep on disk appears whole or not at all. With a worker that hangs, all of it
 // is waited for after its silence was noticed, and both are within 5 s.
 constexpr absl::Duration kEndTimeout = absl::Milliseconds(500);
+
+// Nobody can dial "all addresses": the machine's name stands for one of them.
+std::string AddressToType(const std::string& listening) {
+  const auto parsed = ParseHostPort(listening);
+  if (!parsed.ok() || !IsWildcard(parsed->host)) return listening;
+  return absl::StrCat(HostName(), ":", parsed->port);
+}
 
 absl::Status Interrupted() { return absl::CancelledError("interrupted"); }
 
@@ -76,6 +84,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Start(
   SHOAL_ASSIGN_OR_RETURN(const HostPort listen,
                          ParseHostPort(options.listen_address));
   device.bind_address = listen.host;
+  device.advertised_address = proto::kReachedHost;
   SHOAL_ASSIGN_OR_RETURN(session->device_, MakeDevice(device));
 
   SessionOptions with_token = options;
@@ -127,13 +136,14 @@ absl::Status Session::StartWorkers(const SessionOptions& options,
     SHOAL_ASSIGN_OR_RETURN(fleet_, LocalFleet::Start(std::move(fleet)));
   }
   if (options.expect > 0) {
+    const std::string join = AddressToType(address);
     progress_.Say(absl::StrCat("waiting for ", options.expect, " workers at ",
                                address, "; start them with"));
-    progress_.Say(options.token_is_known
-                      ? absl::StrCat("  shoal worker --join ", address,
-                                     " --token-file FILE")
-                      : absl::StrCat("  ", kTokenVariable, "=", options.token,
-                                     " shoal worker --join ", address));
+    progress_.Say(
+        options.token_is_known
+            ? absl::StrCat("  shoal worker --join ", join, " --token-file FILE")
+            : absl::StrCat("  ", kTokenVariable, "=", options.token,
+                           " shoal worker --join ", join));
   }
   return absl::OkStatus();
 }

@@ -107,6 +107,11 @@ absl::Status RunWorker(const WorkerFlags& flags) {
     options.store_directory = DeviceStore(root, options.name);
   }
   SHOAL_ASSIGN_OR_RETURN(options.bind_address, BindAddress(flags));
+  if (IsWildcard(options.bind_address)) {
+    SHOAL_ASSIGN_OR_RETURN(const HostPort join,
+                           ParseHostPort(flags.worker.join));
+    SHOAL_ASSIGN_OR_RETURN(options.advertised_address, OwnAddressTowards(join));
+  }
   worker::WorkerServiceOptions service_options;
   SHOAL_ASSIGN_OR_RETURN(service_options.token, Token(flags));
   SHOAL_ASSIGN_OR_RETURN(const Device device, MakeDevice(options));

@@ -87,7 +87,7 @@ absl::Status Membership::NameIsFree(const std::string& name) const {
 
 void Membership::Refuse(const std::string& device, absl::string_view peer,
                         const absl::Status& why, bool retry, WorkerLink& link) {
-  SHOAL_LOG(kWarning, "refused ", device, " at ", peer, ": ", why.message());
+  SHOAL_LOG(kInfo, "refused ", device, " at ", peer, ": ", why.message());
   proto::CoordinatorMessage message;
   *message.mutable_refusal()->mutable_status() = ToProto(why);
   message.mutable_refusal()->set_protocol_version(proto::kFleetProtocolVersion);

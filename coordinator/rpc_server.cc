@@ -6,10 +6,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "base/log.h"
 #include "base/status_macros.h"
 #include "coordinator/services.h"
-#include "grpc/support/log.h"
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
@@ -22,11 +20,6 @@ namespace {
 // Buffers that gRPC may hold for all connections together.
 constexpr size_t kBufferQuotaBytes = size_t{16} << 20;
 constexpr auto kShutdownGrace = std::chrono::milliseconds(500);
-
-// What gRPC says of a port in use and the like is said by us, in one line.
-void LogForGrpc(gpr_log_func_args* line) {
-  SHOAL_LOG(kDebug, "grpc: ", line->message);
-}
 
 }  // namespace
 
@@ -81,7 +74,6 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(
   impl->fleet = MakeFleetService(membership, handler);
   impl->inference = MakeInferenceService(handler);
   impl->operations = MakeOperatorService(handler);
-  gpr_set_log_function(&LogForGrpc);
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(options.listen_address,

@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/byte_size.h"
 #include "base/status_macros.h"
+#include "proto/fleet_protocol.h"
 #include "worker/fleet_convert.h"
 
 namespace shoal::worker {
@@ -190,8 +192,17 @@ absl::Status RankSession::Load(const proto::Load& load) {
 }
 
 absl::Status RankSession::Connect(const proto::Connect& connect) {
-  const std::map<uint32_t, std::string> endpoints(connect.endpoints().begin(),
-                                                  connect.endpoints().end());
+  std::map<uint32_t, std::string> endpoints(connect.endpoints().begin(),
+                                            connect.endpoints().end());
+  if (const auto rank0 = endpoints.find(0); rank0 != endpoints.end()) {
+    const std::string reached =
+        absl::StrCat("tcp://", proto::kReachedHost, ":");
+    absl::string_view port = rank0->second;
+    if (absl::ConsumePrefix(&port, reached)) {
+      rank0->second =
+          absl::StrCat("tcp://", options_.coordinator_host, ":", port);
+    }
+  }
   SHOAL_RETURN_IF_ERROR(rank_.Connect(
       endpoints, absl::Now() + absl::Milliseconds(connect.timeout_ms())));
   proto::WorkerMessage message;

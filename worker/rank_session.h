@@ -38,6 +38,9 @@ class RankSession {
     std::function<void(const proto::WorkerMessage&)> send;
     std::function<std::unique_ptr<StoppableFetcher>(uint64_t epoch)>
         make_fetcher;
+    // Where this worker reached the coordinator; stands for kReachedHost in
+    // what it shall dial. IPv6 in brackets.
+    std::string coordinator_host;
     // One line for people; may be null.
     std::function<void(absl::string_view)> on_event;
   };

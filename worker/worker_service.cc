@@ -256,6 +256,8 @@ bool WorkerService::Impl::Obey(JoinStream& stream, Membership& membership,
     return std::make_unique<RemoteUnitFetcher>(stub, fetch);
   };
   options.on_event = [this](absl::string_view line) { Tell(line); };
+  const std::string& joined = options_.coordinator_address;
+  options.coordinator_host = joined.substr(0, joined.rfind(':'));
   RankSession session(std::move(options), rank_);
   proto::CoordinatorMessage message;
   while (stream.Read(&message)) {

@@ -41,6 +41,9 @@ class Program {
   // The same of standard output.
   bool WaitForOutput(const std::string& text);
 
+  // What the two have read.
+  const ProgramResult& so_far() const { return result_; }
+
   // Reads all output and waits for the end.
   ProgramResult Wait();
 

@@ -86,6 +86,20 @@ std::vector<uint64_t> FleetProcessesTest::Floors(
   return floors;
 }
 
+Waiting ReadWaiting(cli::Program& coordinator) {
+  EXPECT_TRUE(coordinator.WaitForError("shoal worker --join "))
+      << coordinator.so_far().err;
+  const std::string& text = coordinator.so_far().err;
+  const auto word_after = [&text](const std::string& mark) {
+    const size_t at = text.find(mark);
+    if (at == std::string::npos) return std::string();
+    const size_t begin = at + mark.size();
+    return text.substr(begin, text.find_first_of(" ;\n", begin) - begin);
+  };
+  const std::string address = word_after(" workers at ");
+  return {address.substr(address.rfind(':') + 1), word_after("SHOAL_TOKEN=")};
+}
+
 std::string ListOf(const std::vector<uint64_t>& numbers) {
   return absl::StrJoin(numbers, ",");
 }

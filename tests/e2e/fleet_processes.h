@@ -41,6 +41,15 @@ class FleetProcessesTest : public ::testing::Test {
   TemporaryFolder cache_;
 };
 
+// A coordinator that waits for workers, as its standard error says.
+struct Waiting {
+  std::string port;
+  std::string token;
+};
+
+// Reads what `coordinator` (run --listen) says until it waits.
+Waiting ReadWaiting(cli::Program& coordinator);
+
 // "1000,2000"; for --memory.
 std::string ListOf(const std::vector<uint64_t>& numbers);
 

@@ -115,6 +115,8 @@ TEST_F(RunningFleetTest, AStoppedWorkerEndsTheRunWithItsName) {
 TEST_F(RunningFleetTest, NoWorkerOutlivesItsParentHoweverThatEnds) {
   for (const int signal : {SIGKILL, SIGTERM, SIGHUP}) {
     Start();
+    // One of them cannot see for itself that its coordinator is gone.
+    kill(workers_[0], SIGSTOP);
     program_->Signal(signal);
     program_->Wait();
     EXPECT_TRUE(AllGoneWithin(workers_, absl::Seconds(5)))
