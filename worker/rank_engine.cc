@@ -34,8 +34,11 @@ absl::StatusOr<std::unique_ptr<RankEngine>> RankEngine::Create(
                      kernels::ThreadTeam::kMemberCountMax));
   }
   std::unique_ptr<RankEngine> engine(new RankEngine(std::move(options)));
-  SHOAL_ASSIGN_OR_RETURN(engine->kernels_,
-                         kernels::SelectKernels(engine->options_.isa));
+  engine->kernels_ = engine->options_.kernels;
+  if (engine->kernels_ == nullptr) {
+    SHOAL_ASSIGN_OR_RETURN(engine->kernels_,
+                           kernels::SelectKernels(engine->options_.isa));
+  }
   engine->team_ = kernels::ThreadTeam::Create(engine->options_.threads);
   return engine;
 }

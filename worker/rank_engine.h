@@ -33,8 +33,9 @@ class RankEngine final : public parallel::Rank {
   struct Options {
     std::string store_directory;
     uint64_t disk_cap_bytes = UINT64_MAX;
-    uint32_t threads = 1;      // >= 1
-    std::string isa = "auto";  // kernels::SelectKernels()
+    uint32_t threads = 1;                           // >= 1
+    std::string isa = "auto";                       // kernels::SelectKernels()
+    const kernels::KernelTable* kernels = nullptr;  // null: those of `isa`
     // Where the data links listen, and what peers dial (network.h).
     std::string bind_address = "127.0.0.1";
     std::string advertised_address;

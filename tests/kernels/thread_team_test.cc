@@ -70,6 +70,27 @@ TEST(ThreadTeamTest, MembersWorkAtTheSameTime) {
   EXPECT_EQ(arrived.load(), 2u);
 }
 
+// The caller has nothing left to do while the other member works on for a few
+// milliseconds: longer than any spinning.
+TEST(ThreadTeamTest, RunReturnsOnlyWhenTheLastTaskHasEnded) {
+  const auto team = ThreadTeam::Create(2);
+  for (int round = 0; round < 5; ++round) {
+    std::atomic<uint32_t> arrived = 0;
+    std::atomic<uint64_t> ended = 0;
+    team->Run(2, [&](uint32_t, uint32_t member) {
+      arrived.fetch_add(1);
+      while (arrived.load() < 2) {
+      }
+      if (member == 0) return;
+      std::atomic<uint64_t> steps = 0;
+      while (steps.fetch_add(1) < 1000000) {
+      }
+      ended.store(steps.load());
+    });
+    EXPECT_EQ(ended.load(), 1000001u);
+  }
+}
+
 TEST(ThreadTeamTest, ATeamThatNeverRanEnds) {
   for (int i = 0; i < 20; ++i) ThreadTeam::Create(3);
 }

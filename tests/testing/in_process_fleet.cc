@@ -72,6 +72,9 @@ absl::Status InProcessFleet::Start(const FleetOptions& options) {
     engine.store_directory = absl::StrCat(options.store_root, "/rank-", r);
     engine.threads = options.threads;
     engine.isa = options.isa;
+    engine.kernels = options.kernels;
+    engine.file_system = options.file_system;
+    engine.clock = options.clock;
     if (options.over_zeromq) {
       SHOAL_ASSIGN_OR_RETURN(contexts_.emplace_back(),
                              transport::ZmqContext::Create());

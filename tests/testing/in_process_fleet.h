@@ -55,6 +55,10 @@ struct FleetOptions {
   std::string isa = "auto";
   std::string store_root;  // each rank has a folder in it
   bool over_zeromq = false;
+  // Of every rank, as in worker::RankEngine::Options.
+  const kernels::KernelTable* kernels = nullptr;
+  memory::FileSystem* file_system = nullptr;
+  base::Clock* clock = nullptr;
 };
 
 // Threads: thread-compatible; owns a thread for each rank but 0.
