@@ -16,6 +16,11 @@ void* operator new(size_t bytes) {
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
+// By default these call the above, but not under the address sanitizer.
+void* operator new[](size_t bytes) { return operator new(bytes); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
+
 namespace shoal::model::testing {
 
 size_t LargestAllocationBytes() { return largest_bytes; }

@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/gguf.h"
+#include "tests/model/allocation_probe.h"
 #include "tests/model/gguf_builder.h"
 #include "tests/model/temp_folder.h"
 
@@ -54,7 +55,12 @@ TEST_F(GgufFileTest, ReadsHeadersLongerThanTheFirstRead) {
   words.U32(testing::kArrayId).U32(testing::kStringId).U64(kWords);
   for (uint64_t i = 0; i < kWords; ++i) words.String("word");
   spec.metadata.emplace_back("words", words);
-  const auto header = GgufHeader::ReadFile(Write(spec.Build()));
+  const std::string path = Write(spec.Build());
+  std::filesystem::resize_file(path, uint64_t{1} << 30);
+  testing::ResetLargestAllocation();
+  const auto header = GgufHeader::ReadFile(path);
+  // No more than the next power of two is read.
+  EXPECT_LT(testing::LargestAllocationBytes(), size_t{16} << 20);
   ASSERT_TRUE(header.ok()) << header.status();
   EXPECT_EQ(std::get<std::vector<std::string>>(
                 std::get<GgufArray>(*header->Find("words")))

@@ -1,15 +1,21 @@
 #include "model/open_model.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <span>
 #include <string>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/gguf_writer.h"
 #include "model/synth.h"
+#include "model/synth_shape.h"
+#include "model/synth_vocabulary.h"
 #include "nlohmann/json.hpp"
 #include "tests/model/allocation_probe.h"
 #include "tests/model/temp_folder.h"
@@ -17,6 +23,7 @@
 namespace shoal::model {
 namespace {
 
+using kernels::WeightType;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -39,6 +46,29 @@ TEST(OpenModelTest, OpensSynthesisedModels) {
     EXPECT_LT(ids->size(), text.size());
     EXPECT_EQ(ids->front(), 1);
     EXPECT_EQ(model->tokenizer->Decode(*ids, SpecialText::kHide), text);
+  }
+}
+
+TEST(OpenModelTest, TokensAndRowsOfTheEmbeddingAreAsMany) {
+  const testing::TempFolder folder;
+  const std::string path = folder.File("m.gguf");
+  const SynthShape shape = *FindSynthShape("tiny");
+  for (const uint32_t token_count : {shape.vocabulary - 1, shape.vocabulary}) {
+    GgufMetadata metadata = HyperparametersOf(shape, WeightType::kQ8_0);
+    metadata.merge(SynthVocabulary(token_count));
+    const absl::Status written = WriteGgufFile(
+        path, metadata, TensorsOf(shape, WeightType::kQ8_0),
+        [](const GgufTensor&, uint64_t, std::span<std::byte> chunk) {
+          std::ranges::fill(chunk, std::byte{0});
+          return absl::OkStatus();
+        });
+    ASSERT_TRUE(written.ok()) << written;
+    const absl::Status status = OpenModel(path).status();
+    EXPECT_EQ(status.ok(), token_count == shape.vocabulary) << status;
+    if (status.ok()) continue;
+    EXPECT_THAT(std::string(status.message()),
+                HasSubstr("tokenizer.ggml.tokens has 511 tokens, but "
+                          "token_embd.weight has 512 rows"));
   }
 }
 
