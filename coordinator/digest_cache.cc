@@ -13,8 +13,11 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/crc32c.h"
 #include "base/digest.h"
+#include "base/status_macros.h"
+#include "model/gguf_parts.h"
 
 namespace shoal::coordinator {
 namespace {
@@ -37,9 +40,10 @@ std::string PathOf(const std::string& directory, const FileIdentity& identity) {
 }
 
 base::Digest KeyOf(const FileIdentity& identity) {
-  return DigestOfText(absl::StrCat(identity.real_path, "\n", identity.size,
-                                   "\n", identity.modified_ns, "\n",
-                                   identity.inode, "\n", identity.model_id));
+  return DigestOfText(absl::StrCat(
+      identity.real_path, "\n", absl::StrJoin(identity.sizes, ","), "\n",
+      absl::StrJoin(identity.modified_ns, ","), "\n",
+      absl::StrJoin(identity.inodes, ","), "\n", identity.model_id));
 }
 
 template <typename T>
@@ -78,18 +82,25 @@ std::string Encode(const FileIdentity& identity, const UnitDigests& digests) {
 
 absl::StatusOr<FileIdentity> FileIdentity::Of(const std::string& path,
                                               const std::string& model_id) {
-  struct stat status;
-  if (stat(path.c_str(), &status) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot look at ", path));
-  }
-  std::error_code error;
-  const auto real = std::filesystem::canonical(path, error);
+  SHOAL_ASSIGN_OR_RETURN(const std::vector<model::GgufPart> parts,
+                         model::FindGgufParts(path));
   FileIdentity identity;
-  identity.real_path = error ? path : real.string();
-  identity.size = static_cast<uint64_t>(status.st_size);
-  identity.modified_ns =
-      int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
-  identity.inode = status.st_ino;
+  for (const model::GgufPart& part : parts) {
+    struct stat status;
+    if (stat(part.path.c_str(), &status) != 0) {
+      return absl::ErrnoToStatus(errno,
+                                 absl::StrCat("cannot look at ", part.path));
+    }
+    std::error_code error;
+    const auto real = std::filesystem::canonical(part.path, error);
+    if (!identity.real_path.empty()) identity.real_path += "\n";
+    identity.real_path += error ? part.path : real.string();
+    identity.sizes.push_back(static_cast<uint64_t>(status.st_size));
+    identity.modified_ns.push_back(int64_t{status.st_mtim.tv_sec} *
+                                       1'000'000'000 +
+                                   status.st_mtim.tv_nsec);
+    identity.inodes.push_back(status.st_ino);
+  }
   identity.model_id = model_id;
   return identity;
 }

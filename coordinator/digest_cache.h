@@ -15,16 +15,17 @@
 
 namespace shoal::coordinator {
 
-// What must be unchanged for a file's digests to count: real path, size, time
-// of modification, inode, and the model id.
+// What must be unchanged for a model's digests to count: real path, size, time
+// of modification and inode of each of its files (one, or those of a split
+// model), and the model id.
 struct FileIdentity {
-  std::string real_path;
-  uint64_t size = 0;
-  int64_t modified_ns = 0;
-  uint64_t inode = 0;
+  std::string real_path;  // of several files, one in a line
+  std::vector<uint64_t> sizes;
+  std::vector<int64_t> modified_ns;
+  std::vector<uint64_t> inodes;
   std::string model_id;
 
-  // Errors: kNotFound, kUnavailable  the file cannot be looked at
+  // Errors: kNotFound, kUnavailable  a file cannot be looked at
   static absl::StatusOr<FileIdentity> Of(const std::string& path,
                                          const std::string& model_id);
 };

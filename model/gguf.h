@@ -55,15 +55,17 @@ class GgufHeader {
   //                            source, byte offset, field, value and limit
   //         kUnimplemented     a version, byte order or tensor type that is
   //                            known but not supported; one part of a split
-  //                            model
+  //                            model, whose other parts are not there
   //         kOutOfRange        the header goes on past `bytes`
   static absl::StatusOr<GgufHeader> Parse(std::span<const std::byte> bytes,
                                           uint64_t file_size,
                                           absl::string_view source);
 
   // Reads as much of the file as the header takes, at most 128 MiB, and parses
-  // it. Tensor data is not touched.
-  // Errors: those of Parse() but kOutOfRange, and
+  // it. Tensor data is not touched. Of a model in several files, `path` may be
+  // any of them, and the header is that of the whole (gguf_parts.h).
+  // Errors: those of Parse() but kOutOfRange, those of FindGgufParts() and
+  //         MergeGgufParts(), and
   //         kNotFound          no such file
   //         kPermissionDenied  it may not be read
   //         kUnavailable       reading failed

@@ -10,6 +10,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
@@ -17,6 +19,8 @@
 #include "base/status_macros.h"
 #include "model/gguf.h"
 #include "model/gguf_format.h"
+#include "model/gguf_parser.h"
+#include "model/gguf_parts.h"
 
 namespace shoal::model {
 namespace {
@@ -45,9 +49,7 @@ absl::Status ReadFully(int fd, std::span<std::byte> to,
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::StatusOr<GgufHeader> GgufHeader::ReadFile(const std::string& path) {
+absl::StatusOr<GgufHeader> ReadOne(const std::string& path, bool is_part) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
     return absl::ErrnoToStatus(
@@ -69,7 +71,8 @@ absl::StatusOr<GgufHeader> GgufHeader::ReadFile(const std::string& path) {
     const auto buffer = std::make_unique_for_overwrite<std::byte[]>(bytes);
     const std::span<std::byte> read(buffer.get(), bytes);
     SHOAL_RETURN_IF_ERROR(ReadFully(fd, read, path));
-    absl::StatusOr<GgufHeader> header = Parse(read, file_size, path);
+    absl::StatusOr<GgufHeader> header =
+        GgufParser(read, file_size, path).Run(is_part);
     if (!absl::IsOutOfRange(header.status())) return header;
     if (bytes == bytes_max) {
       return absl::InvalidArgumentError(
@@ -78,6 +81,21 @@ absl::StatusOr<GgufHeader> GgufHeader::ReadFile(const std::string& path) {
     }
     bytes = std::min(bytes_max, 2 * bytes);
   }
+}
+
+}  // namespace
+
+absl::StatusOr<GgufHeader> GgufHeader::ReadFile(const std::string& path) {
+  SHOAL_ASSIGN_OR_RETURN(const std::vector<GgufPart> parts,
+                         FindGgufParts(path));
+  if (parts.size() == 1) return ReadOne(path, /*is_part=*/false);
+  std::vector<GgufHeader> headers;
+  for (const GgufPart& part : parts) {
+    SHOAL_ASSIGN_OR_RETURN(GgufHeader header,
+                           ReadOne(part.path, /*is_part=*/true));
+    headers.push_back(std::move(header));
+  }
+  return MergeGgufParts(parts, headers);
 }
 
 }  // namespace shoal::model

@@ -58,7 +58,7 @@ GgufParser::GgufParser(std::span<const std::byte> bytes, uint64_t file_size,
   header_.file_size_ = file_size;
 }
 
-absl::StatusOr<GgufHeader> GgufParser::Run() {
+absl::StatusOr<GgufHeader> GgufParser::Run(bool is_part) {
   SHOAL_RETURN_IF_ERROR(ReadMagicAndVersion());
   // The metadata count comes after the tensor count, and both before the
   // metadata; the tensor count is checked again when its turn comes.
@@ -71,7 +71,7 @@ absl::StatusOr<GgufHeader> GgufParser::Run() {
       cursor_.ReadCount(kGgufMetadataCountMax, kMetadataBytesMin,
                         "metadata count"));
   SHOAL_RETURN_IF_ERROR(ReadMetadata(metadata_count));
-  SHOAL_RETURN_IF_ERROR(CheckNotSplit());
+  if (!is_part) SHOAL_RETURN_IF_ERROR(CheckNotSplit());
   SHOAL_RETURN_IF_ERROR(ReadTensors(tensor_count));
   SHOAL_RETURN_IF_ERROR(PlaceTensors());
   return std::move(header_);
@@ -167,8 +167,8 @@ absl::Status GgufParser::CheckNotSplit() const {
   return cursor_.Unsupported(
       cursor_.offset(),
       absl::StrCat("split.no ", part.value_or(0), ", split.count ", *parts,
-                   ": the file is one part of a split model; merge the parts "
-                   "into one file first"));
+                   ": the file is one part of a split model; give all parts "
+                   "the names NAME-00001-of-0000N.gguf that they came with"));
 }
 
 absl::Status GgufParser::ReadTensors(uint64_t count) {

@@ -24,7 +24,8 @@ class GgufParser {
   GgufParser(std::span<const std::byte> bytes, uint64_t file_size,
              absl::string_view source);
 
-  absl::StatusOr<GgufHeader> Run();
+  // A part of a split model is refused unless `is_part`.
+  absl::StatusOr<GgufHeader> Run(bool is_part = false);
 
  private:
   // Each reads from where the one before it stopped.

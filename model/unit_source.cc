@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -10,33 +11,48 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/status_macros.h"
+#include "model/gguf_parts.h"
 
 namespace shoal::model {
 
 absl::StatusOr<std::unique_ptr<UnitSource>> UnitSource::Open(
     const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
+  SHOAL_ASSIGN_OR_RETURN(const std::vector<GgufPart> parts,
+                         FindGgufParts(path));
+  std::unique_ptr<UnitSource> source(new UnitSource);
+  for (const GgufPart& part : parts) {
+    const int fd = open(part.path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+      return absl::ErrnoToStatus(errno,
+                                 absl::StrCat("cannot open ", part.path));
+    }
+    source->files_.push_back({part.path, part.begin, fd});
   }
-  return std::unique_ptr<UnitSource>(new UnitSource(path, fd));
+  return source;
 }
 
-UnitSource::~UnitSource() { close(fd_); }
+UnitSource::~UnitSource() {
+  for (const File& file : files_) close(file.fd);
+}
 
 absl::Status UnitSource::ReadAt(uint64_t offset,
                                 std::span<std::byte> to) const {
+  const auto after = std::upper_bound(
+      files_.begin() + 1, files_.end(), offset,
+      [](uint64_t at, const File& file) { return at < file.begin; });
+  const File& file = *(after - 1);
+  offset -= file.begin;
   while (!to.empty()) {
     const ssize_t got =
-        pread(fd_, to.data(), to.size(), static_cast<off_t>(offset));
+        pread(file.fd, to.data(), to.size(), static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) {
       return absl::UnavailableError(absl::StrCat(
-          "reading ", path_, " at ", offset, ": ", std::strerror(errno)));
+          "reading ", file.path, " at ", offset, ": ", std::strerror(errno)));
     }
     if (got == 0) {
       return absl::UnavailableError(
-          absl::StrCat(path_, " ends at ", offset,
+          absl::StrCat(file.path, " ends at ", offset,
                        ": it became shorter after it was opened"));
     }
     offset += static_cast<uint64_t>(got);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "model/unit_table.h"
@@ -16,8 +17,10 @@ namespace shoal::model {
 // Reads with pread; keeps no copy of the model. Threads: thread-safe.
 class UnitSource {
  public:
-  // Errors: kNotFound, kPermissionDenied, kUnavailable  the file cannot be
+  // Of a model in several files, `path` may be any of them.
+  // Errors: kNotFound, kPermissionDenied, kUnavailable  a file cannot be
   //                                                     opened
+  //         those of FindGgufParts()
   static absl::StatusOr<std::unique_ptr<UnitSource>> Open(
       const std::string& path);
   ~UnitSource();
@@ -29,14 +32,20 @@ class UnitSource {
   // Errors: kUnavailable  a read failed or the file got shorter
   absl::Status Read(const UnitLayout& unit, std::span<std::byte> to) const;
 
-  // Fills `to` from any place of the file (embedding rows).
+  // Fills `to` from any place of the model (embedding rows); offsets as in the
+  // tensor table. REQUIRES: the range lies within one file of the model.
   absl::Status ReadAt(uint64_t offset, std::span<std::byte> to) const;
 
  private:
-  UnitSource(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  struct File {
+    std::string path;
+    uint64_t begin = 0;  // gguf_parts.h
+    int fd = -1;
+  };
 
-  const std::string path_;
-  const int fd_;
+  UnitSource() = default;
+
+  std::vector<File> files_;  // ascending by `begin`; never empty
 };
 
 }  // namespace shoal::model

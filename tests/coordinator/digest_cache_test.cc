@@ -15,7 +15,7 @@ class DigestCacheTest : public ::testing::Test {
     const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
     directory_ = ::testing::TempDir() + "digest_cache_" + test->name();
     std::filesystem::remove_all(directory_);
-    identity_ = {"/models/a.gguf", 1000, 77, 5, "id"};
+    identity_ = {"/models/a.gguf", {1000}, {77}, {5}, "id"};
   }
 
   std::filesystem::path OnlyFile() const {
@@ -42,9 +42,9 @@ TEST_F(DigestCacheTest, KnowsNothingOfAFileThatChanged) {
   ASSERT_TRUE(SaveDigests(directory_, identity_, digests_).ok());
   for (int field = 0; field < 4; ++field) {
     FileIdentity other = identity_;
-    if (field == 0) other.size += 1;
-    if (field == 1) other.modified_ns += 1;
-    if (field == 2) other.inode += 1;
+    if (field == 0) other.sizes[0] += 1;
+    if (field == 1) other.modified_ns[0] += 1;
+    if (field == 2) other.inodes[0] += 1;
     if (field == 3) other.model_id += "x";
     EXPECT_EQ(LoadDigests(directory_, other, 3), none_) << "field " << field;
   }
