@@ -103,7 +103,6 @@ constexpr bool RowsAreConsistent() {
       bytes += uint32_t{field.word_count} * field.word_bytes;
     }
     if (bytes != entry.info.block_bytes) return false;
-    if ((entry.decode == nullptr) == (entry.widen == nullptr)) return false;
   }
   return true;
 }

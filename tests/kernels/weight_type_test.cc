@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "kernels/type_table.h"
+
 namespace shoal::kernels {
 namespace {
 
@@ -24,6 +26,15 @@ TEST(WeightTypeTest, IdsWithoutSupportAreNotFoundButNamed) {
   EXPECT_EQ(GgufTypeName(39), "MXFP4");
   EXPECT_EQ(GgufTypeName(4), "type 4");
   EXPECT_EQ(GgufTypeName(99), "type 99");
+}
+
+TEST(WeightTypeTest, EveryTypeIsEitherDecodedByBlocksOrWidened) {
+  for (const TypeEntry& entry : TypeTable()) {
+    EXPECT_NE(entry.decode == nullptr, entry.widen == nullptr)
+        << entry.info.name;
+    EXPECT_EQ(entry.info.block_elements == 1, entry.decode == nullptr)
+        << entry.info.name;
+  }
 }
 
 TEST(WeightTypeTest, BytesAreWholeBlocks) {
