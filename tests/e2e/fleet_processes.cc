@@ -126,9 +126,16 @@ std::map<pid_t, ProcessFacts> WatchToTheEnd(cli::Program& program,
     ended = true;
   });
   while (!ended) {
-    for (const auto& [pid, now] : FactsOfFleet(parent)) {
+    const std::map<pid_t, ProcessFacts> fleet = FactsOfFleet(parent);
+    // When a parent waits for a child that has ended, the kernel adds the
+    // child's reads to the parent's: then they are not its own any more.
+    const bool all_are_there =
+        fleet.size() >= largest.size() &&
+        cli::ChildrenOf(parent).size() + 1 == fleet.size();
+    for (const auto& [pid, now] : fleet) {
       ProcessFacts& facts = largest[pid];
       facts.peak_rss_bytes = std::max(facts.peak_rss_bytes, now.peak_rss_bytes);
+      if (pid == parent && !all_are_there) continue;
       facts.read_bytes = std::max(facts.read_bytes, now.read_bytes);
     }
     std::this_thread::yield();
