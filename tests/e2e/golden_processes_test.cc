@@ -1,6 +1,7 @@
 // Real processes over gRPC and ZeroMQ give, bit for bit, what the same plan
 // gives with ranks as threads of one process.
 
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <string>
@@ -126,6 +127,25 @@ TEST_F(GoldenProcessesTest, GiveTheBitsOfRanksInThreads) {
                 0)
           << c.name << ", " << cut.name;
     }
+  }
+}
+
+// Families other than llama: three streaming processes against the reference's
+// logits. Their files lie in the repository.
+TEST_F(GoldenProcessesTest,
+       FamiliesRunAsStreamingProcessesAgainstTheReference) {
+  const char* source = std::getenv("SHOAL_SOURCE_DIR");
+  const std::string folder =
+      absl::StrCat(source == nullptr ? "." : source, "/tests/e2e/data");
+  for (const std::string name : {"gpt-oss-mxfp4", "qwen3-tied-q8_0"}) {
+    const testing::GoldenCase golden = testing::LoadGoldenFrom(folder, name);
+    Cut cut = MakeCut("three", 3, parallel::Payload::kF64, 0, 0, {1, 1, 1});
+    cut.flags.insert(cut.flags.end(), {"--activations", "f32", "--kv", "f32"});
+    const std::vector<float> logits = ByProcesses(golden, cut);
+    const auto difference =
+        testing::Compare(logits, golden.prompts[0].last_logits_f64);
+    EXPECT_LE(difference.rms, 2e-5) << name;
+    EXPECT_EQ(testing::ArgMax(logits), golden.prompts[0].greedy[0]) << name;
   }
 }
 

@@ -42,13 +42,19 @@ std::vector<std::string> GoldenNames(const std::string& family) {
   const json index = ReadJson(*GoldenDirectory() + "/logits/index.json");
   std::vector<std::string> names;
   for (const json& entry : index.at("cases")) {
-    if (family.empty() || entry.at("arch") == family) names.push_back(entry.at("name"));
+    if (family.empty() || entry.at("arch") == family)
+      names.push_back(entry.at("name"));
   }
   return names;
 }
 
 GoldenCase LoadGolden(const std::string& name) {
-  const std::string base = *GoldenDirectory() + "/logits/" + name;
+  return LoadGoldenFrom(*GoldenDirectory(), name);
+}
+
+GoldenCase LoadGoldenFrom(const std::string& directory,
+                          const std::string& name) {
+  const std::string base = directory + "/logits/" + name;
   const json description = ReadJson(base + ".json");
   GoldenCase golden;
   golden.name = name;

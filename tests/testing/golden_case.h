@@ -38,6 +38,9 @@ std::optional<std::string> GoldenDirectory();
 std::vector<std::string> GoldenNames(const std::string& family);
 
 GoldenCase LoadGolden(const std::string& name);
+// From another folder: DIRECTORY/logits/NAME.json and so on.
+GoldenCase LoadGoldenFrom(const std::string& directory,
+                          const std::string& name);
 
 struct Difference {
   double rms = 0;
