@@ -1,6 +1,7 @@
 // Filters of lists and mappings, and default().
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -110,17 +111,24 @@ absl::StatusOr<std::vector<Keyed>> WithKeys(Heap& heap,
   return keyed;
 }
 
-// Stable, also in reverse. Merges by hand, because a comparison may fail.
+// Stable, also in reverse. Sorts numbers, not the values: they are cheaper to
+// move. After a comparison that failed all others are equal.
 absl::Status SortKeyed(Heap& heap, std::vector<Keyed>& keyed, bool reverse) {
+  std::vector<size_t> order(keyed.size());
+  std::iota(order.begin(), order.end(), size_t{0});
   absl::Status status;
-  std::stable_sort(
-      keyed.begin(), keyed.end(), [&](const Keyed& a, const Keyed& b) {
-        if (!status.ok() || !heap.Charge(1)) return false;
-        const auto order =
-            reverse ? Compare(heap, b.key, a.key) : Compare(heap, a.key, b.key);
-        if (!order.ok()) status = order.status();
-        return order.ok() && *order < 0;
-      });
+  std::stable_sort(order.begin(), order.end(), [&](size_t i, size_t j) {
+    if (!status.ok() || !heap.Charge(1)) return false;
+    const Value& a = keyed[reverse ? j : i].key;
+    const Value& b = keyed[reverse ? i : j].key;
+    const auto compared = Compare(heap, a, b);
+    if (!compared.ok()) status = compared.status();
+    return compared.ok() && *compared < 0;
+  });
+  std::vector<Keyed> sorted;
+  sorted.reserve(keyed.size());
+  for (const size_t i : order) sorted.push_back(std::move(keyed[i]));
+  keyed = std::move(sorted);
   return status;
 }
 
