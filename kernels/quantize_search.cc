@@ -8,8 +8,8 @@ namespace {
 
 // Candidates on both sides of the scale that maps the largest value to the
 // end of the range, in steps of the quotient.
-constexpr int kSteps = 20;
-constexpr double kStep = 0.05;
+constexpr int kSteps = 9;
+constexpr double kStep = 0.1;
 
 float LargestOf(std::span<const float> values) {
   return *std::max_element(values.begin(), values.end(), [](float a, float b) {

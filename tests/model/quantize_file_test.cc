@@ -22,10 +22,10 @@ namespace {
 
 using kernels::WeightType;
 
-std::string DemonstrationModel() {
+std::string DraftModel() {
   const char* source = std::getenv("SHOAL_SOURCE_DIR");
   return absl::StrCat(source == nullptr ? "." : source,
-                      "/models/shoal-stories-3m-f16.gguf");
+                      "/models/shoal-stories-draft-f16.gguf");
 }
 
 class QuantizeFileTest : public ::testing::Test {
@@ -91,7 +91,7 @@ double BoundOf(WeightType type) {
 }
 
 TEST_F(QuantizeFileTest, EveryTypeGivesAModelThatOpensAndIsClose) {
-  const std::string input = DemonstrationModel();
+  const std::string input = DraftModel();
   const auto before = GgufHeader::ReadFile(input);
   ASSERT_TRUE(before.ok()) << before.status();
   for (const WeightType type : kernels::SupportedWeightTypes()) {
@@ -123,14 +123,14 @@ TEST_F(QuantizeFileTest, EveryTypeGivesAModelThatOpensAndIsClose) {
           << name << " " << tensor.name << " "
           << kernels::InfoOf(tensor.type).name;
     }
-    // The demonstration model's rows may be no whole blocks of 256.
+    // The draft model's rows may be no whole blocks of 256.
     EXPECT_TRUE(of_the_type > 0 || !notes_.empty()) << name;
   }
 }
 
 TEST_F(QuantizeFileTest, MetadataIsKeptAndTheFileTypeIsSet) {
-  const auto before = GgufHeader::ReadFile(DemonstrationModel());
-  ASSERT_TRUE(Quantize(DemonstrationModel(), WeightType::kQ4_0).ok());
+  const auto before = GgufHeader::ReadFile(DraftModel());
+  ASSERT_TRUE(Quantize(DraftModel(), WeightType::kQ4_0).ok());
   const auto after = GgufHeader::ReadFile(output_);
   GgufMetadata wanted = before->metadata();
   wanted["general.file_type"] = uint64_t{2};
@@ -139,14 +139,14 @@ TEST_F(QuantizeFileTest, MetadataIsKeptAndTheFileTypeIsSet) {
 }
 
 TEST_F(QuantizeFileTest, ThreadsDoNotShowInTheBytes) {
-  ASSERT_TRUE(Quantize(DemonstrationModel(), WeightType::kQ4_0, 1).ok());
+  ASSERT_TRUE(Quantize(DraftModel(), WeightType::kQ4_0, 1).ok());
   const std::string one = Bytes(output_);
-  ASSERT_TRUE(Quantize(DemonstrationModel(), WeightType::kQ4_0, 3).ok());
+  ASSERT_TRUE(Quantize(DraftModel(), WeightType::kQ4_0, 3).ok());
   EXPECT_TRUE(Bytes(output_) == one);
 }
 
 TEST_F(QuantizeFileTest, WhatIsQuantisedAlreadyIsRefusedByName) {
-  ASSERT_TRUE(Quantize(DemonstrationModel(), WeightType::kQ8_0).ok());
+  ASSERT_TRUE(Quantize(DraftModel(), WeightType::kQ8_0).ok());
   const std::string input = folder_.path() + "/q8.gguf";
   ASSERT_EQ(std::rename(output_.c_str(), input.c_str()), 0);
   const absl::Status again = Quantize(input, WeightType::kQ4_0);
