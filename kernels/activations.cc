@@ -20,7 +20,7 @@ ActivationView ActivationView::Tokens(uint32_t begin, uint32_t count) const {
   if (values != nullptr) part.values += offset;
   if (quants != nullptr) part.quants += offset;
   if (scales != nullptr) part.scales += block_offset;
-  if (sums != nullptr) part.sums += block_offset;
+  if (sums != nullptr) part.sums += offset / kA8SumElements;
   return part;
 }
 
@@ -35,7 +35,7 @@ ActivationBuffer::ActivationBuffer(Encoding encoding, uint32_t tokens_max,
   SHOAL_CHECK(cols % kA8BlockElements == 0, cols, " columns");
   quants_.resize(count);
   scales_.resize(count / kA8BlockElements);
-  sums_.resize(count / kA8BlockElements);
+  sums_.resize(count / kA8SumElements);
 }
 
 void ActivationBuffer::Resize(uint32_t tokens) {
@@ -75,14 +75,15 @@ float* ActivationBuffer::scales(uint32_t token) {
 
 int16_t* ActivationBuffer::sums(uint32_t token) {
   SHOAL_DCHECK(encoding_ == Encoding::kA8 && token < tokens_max_);
-  return sums_.data() + uint64_t{token} * (cols_ / kA8BlockElements);
+  return sums_.data() + uint64_t{token} * (cols_ / kA8SumElements);
 }
 
 uint64_t ActivationBuffer::BytesFor(Encoding encoding, uint32_t tokens,
                                     uint32_t cols) {
   const uint64_t count = uint64_t{tokens} * cols;
   if (encoding == Encoding::kF32) return count * sizeof(float);
-  return count + count / kA8BlockElements * (sizeof(float) + sizeof(int16_t));
+  return count + count / kA8BlockElements * sizeof(float) +
+         count / kA8SumElements * sizeof(int16_t);
 }
 
 uint64_t WireBytes(Encoding encoding, uint32_t cols) {
@@ -109,6 +110,19 @@ void WriteWire(const ActivationView& from, std::span<std::byte> to) {
   }
 }
 
+bool SumQuants(const int8_t* quants, uint32_t cols, int16_t* sums) {
+  bool valid = true;
+  for (uint32_t begin = 0; begin < cols; begin += kA8SumElements) {
+    int16_t sum = 0;
+    for (uint32_t i = begin; i < begin + kA8SumElements; ++i) {
+      sum = static_cast<int16_t>(sum + quants[i]);
+      valid &= quants[i] != -128;
+    }
+    sums[begin / kA8SumElements] = sum;
+  }
+  return valid;
+}
+
 bool ReadWire(std::span<const std::byte> from, uint32_t tokens,
               ActivationBuffer& to) {
   const uint64_t row_bytes = WireBytes(to.encoding(), to.cols());
@@ -127,17 +141,7 @@ bool ReadWire(std::span<const std::byte> from, uint32_t tokens,
     const std::byte* row = from.data() + token * row_bytes;
     std::memcpy(to.scales(token), row, scale_bytes);
     std::memcpy(to.quants(token), row + scale_bytes, to.cols());
-    for (uint64_t block = 0; block < blocks; ++block) {
-      const int8_t* quants = to.quants(token) + block * kA8BlockElements;
-      int sum = 0;
-      bool valid = true;
-      for (uint32_t i = 0; i < kA8BlockElements; ++i) {
-        sum += quants[i];
-        valid &= quants[i] != -128;
-      }
-      if (!valid) return false;
-      to.sums(token)[block] = static_cast<int16_t>(sum);
-    }
+    if (!SumQuants(to.quants(token), to.cols(), to.sums(token))) return false;
   }
   return true;
 }

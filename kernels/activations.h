@@ -14,6 +14,10 @@ namespace shoal::kernels {
 
 inline constexpr uint32_t kA8BlockElements = 32;
 
+// Sums are kept for half blocks, because some weight types have a scale or a
+// minimum for every 16 elements.
+inline constexpr uint32_t kA8SumElements = 16;
+
 // A block whose largest magnitude is below this becomes zero: 127 divided by
 // it would leave the range of float. (A block with an infinity or a NaN gets a
 // NaN for its scale and zero quants, so that the fault shows in the result.)
@@ -28,7 +32,7 @@ struct ActivationView {
   const float* values = nullptr;   // kF32: [tokens, cols]
   const int8_t* quants = nullptr;  // kA8: [tokens, cols]
   const float* scales = nullptr;   // kA8: [tokens, cols / 32]
-  const int16_t* sums = nullptr;   // kA8: sum of each block's quants
+  const int16_t* sums = nullptr;   // kA8: [tokens, cols / 16], of the quants
 
   // The tokens [begin, begin + count).
   ActivationView Tokens(uint32_t begin, uint32_t count) const;
@@ -75,6 +79,10 @@ class ActivationBuffer {
 uint64_t WireBytes(Encoding encoding, uint32_t cols);
 // REQUIRES: to.size() == from.tokens * WireBytes(from.encoding, from.cols).
 void WriteWire(const ActivationView& from, std::span<std::byte> to);
+// Sums a row of quants [cols] for ActivationView::sums. Returns false if a
+// quant is -128, which no encoder makes and the kernels do not expect.
+bool SumQuants(const int8_t* quants, uint32_t cols, int16_t* sums);
+
 // Fills `to` (resized to `tokens`) from `from`. Returns false, and leaves `to`
 // with unspecified values, if the size or the number of tokens does not fit or
 // a quant is -128: encoders make [-127, 127], and kernels rely on it.

@@ -45,7 +45,7 @@ void EncodeA8(const float* from, uint32_t cols, int8_t* quants, float* scales,
     std::memcpy(&max, &max_bits, sizeof(max));
     if (max_bits >= 0x7f800000u || max < kA8SmallestMax) {
       scales[block] = max < kA8SmallestMax ? 0.0f : __builtin_nanf("");
-      sums[block] = 0;
+      sums[2 * block] = sums[2 * block + 1] = 0;
       _mm256_storeu_si256(to, _mm256_setzero_si256());
       continue;
     }
@@ -62,11 +62,12 @@ void EncodeA8(const float* from, uint32_t cols, int8_t* quants, float* scales,
     _mm256_storeu_si256(to, packed);
     const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), packed);
     const __m256i fours = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-    __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(fours),
-                                _mm256_extracti128_si256(fours, 1));
-    sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
-    sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1));
-    sums[block] = static_cast<int16_t>(_mm_cvtsi128_si32(sum));
+    const __m256i eights = _mm256_hadd_epi32(fours, fours);
+    const __m256i halves = _mm256_hadd_epi32(eights, eights);
+    sums[2 * block] =
+        static_cast<int16_t>(_mm_cvtsi128_si32(_mm256_castsi256_si128(halves)));
+    sums[2 * block + 1] = static_cast<int16_t>(
+        _mm_cvtsi128_si32(_mm256_extracti128_si256(halves, 1)));
   }
 }
 

@@ -29,23 +29,26 @@ void EncodeA8(const float* from, uint32_t cols, int8_t* quants, float* scales,
     const float max = FloatFromBits(max_bits);
     if (max_bits >= 0x7f800000u || max < kA8SmallestMax) {
       scales[block] = max < kA8SmallestMax ? 0.0f : __builtin_nanf("");
-      sums[block] = 0;
+      sums[2 * block] = sums[2 * block + 1] = 0;
       std::memset(to, 0, kA8BlockElements);
       continue;
     }
     scales[block] = max / 127.0f;
     const float inverse = 127.0f / max;
-    int32x4_t sum = vdupq_n_s32(0);
+    int32x4_t half_sums[2] = {vdupq_n_s32(0), vdupq_n_s32(0)};
     for (int i = 0; i < 32; i += 8) {
       const int32x4_t low =
           vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(values + i), inverse));
       const int32x4_t high =
           vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(values + i + 4), inverse));
+      int32x4_t& sum = half_sums[i / 16];
       sum = vaddq_s32(sum, vaddq_s32(low, high));
       vst1_s8(to + i,
               vqmovn_s16(vcombine_s16(vqmovn_s32(low), vqmovn_s32(high))));
     }
-    sums[block] = static_cast<int16_t>(vaddvq_s32(sum));
+    for (int h = 0; h < 2; ++h) {
+      sums[2 * block + h] = static_cast<int16_t>(vaddvq_s32(half_sums[h]));
+    }
   }
 }
 

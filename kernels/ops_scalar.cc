@@ -32,18 +32,16 @@ void EncodeA8(const float* from, uint32_t cols, int8_t* quants, float* scales,
       scale = max / 127.0f;
       inverse = 127.0f / max;
     }
-    int sum = 0;
     for (uint32_t i = 0; i < kA8BlockElements; ++i) {
       const int quant =
           inverse == 0.0f
               ? 0
               : static_cast<int>(std::nearbyint(values[i] * inverse));
       quants[block * kA8BlockElements + i] = static_cast<int8_t>(quant);
-      sum += quant;
     }
     scales[block] = scale;
-    sums[block] = static_cast<int16_t>(sum);
   }
+  SumQuants(quants, cols, sums);
 }
 
 void RmsNorm(const float* from, const float* weight, uint32_t count, float eps,

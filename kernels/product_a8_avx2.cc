@@ -120,8 +120,8 @@ struct Q4_K {
     // sum(a) times the activation scale, for the 8 parts.
     alignas(32) float scaled_sums[T][8];
     for (int t = 0; t < T; ++t) {
-      const __m256i block_sums = _mm256_cvtepi16_epi32(_mm_loadu_si128(
-          reinterpret_cast<const __m128i*>(input.sums + t * input.blocks)));
+      const __m256i block_sums = SumPairs(_mm256_loadu_si256(
+          reinterpret_cast<const __m256i*>(input.sums + 2 * t * input.blocks)));
       const __m256 block_scales =
           _mm256_loadu_ps(input.scales + t * input.blocks);
       _mm256_store_ps(
@@ -261,8 +261,8 @@ void DotTile(const Tile& tile, const ActivationView& input, uint32_t token,
              const ProductOutput& output, std::byte* scratch) {
   const uint64_t blocks = input.cols / kA8BlockElements;
   A8Tokens tokens = {input.quants + uint64_t{token} * input.cols,
-                     input.scales + token * blocks, input.sums + token * blocks,
-                     input.cols, blocks};
+                     input.scales + token * blocks,
+                     input.sums + 2 * token * blocks, input.cols, blocks};
   Accumulators<T> acc;
   for (int t = 0; t < T; ++t) {
     for (int h = 0; h < kHalves; ++h) acc[t][h] = _mm256_setzero_ps();

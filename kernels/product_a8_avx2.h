@@ -20,12 +20,18 @@ struct A8Tokens {
   uint64_t blocks;
 
   A8Tokens From(uint64_t block) const {
-    return {quants + block * kA8BlockElements, scales + block, sums + block,
+    return {quants + block * kA8BlockElements, scales + block, sums + 2 * block,
             cols, blocks};
   }
   const int8_t* QuantsOf(int token) const { return quants + token * cols; }
   float ScaleOf(int token) const { return scales[token * blocks]; }
-  int16_t SumOf(int token) const { return sums[token * blocks]; }
+  // Of half a block.
+  int16_t SumOf(int token, int half) const {
+    return sums[2 * token * blocks + half];
+  }
+  int16_t SumOf(int token) const {
+    return static_cast<int16_t>(SumOf(token, 0) + SumOf(token, 1));
+  }
 };
 
 // One sum for each token and row.
@@ -126,15 +132,7 @@ struct ByTraits {
 
   // Of the activations that meet scale k of a part.
   static inline int SumUnderScale(const A8Tokens& input, int token, int k) {
-    if constexpr (Blocks::kScales == 1) return input.SumOf(token);
-    const __m128i quants = _mm_loadu_si128(
-        reinterpret_cast<const __m128i*>(input.QuantsOf(token)));
-    // Sums of 8 unsigned bytes each, 128 too much for every element.
-    const __m128i sums = _mm_sad_epu8(
-        _mm_xor_si128(quants, _mm_set1_epi8(-128)), _mm_setzero_si128());
-    const int first =
-        _mm_cvtsi128_si32(sums) + _mm_extract_epi16(sums, 4) - 16 * 128;
-    return k == 0 ? first : input.SumOf(token) - first;
+    return Blocks::kScales == 1 ? input.SumOf(token) : input.SumOf(token, k);
   }
 };
 

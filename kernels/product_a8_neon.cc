@@ -22,7 +22,7 @@ struct A8Tokens {
   uint64_t blocks;
 
   A8Tokens From(uint64_t block) const {
-    return {quants + block * kA8BlockElements, scales + block, sums + block,
+    return {quants + block * kA8BlockElements, scales + block, sums + 2 * block,
             cols, blocks};
   }
   // 4 activations, twice.
@@ -32,7 +32,10 @@ struct A8Tokens {
     return vreinterpret_s8_s32(vdup_n_s32(bytes));
   }
   float ScaleOf(int token) const { return scales[token * blocks]; }
-  float SumOf(int token) const { return sums[token * blocks]; }
+  float SumOf(int token) const {
+    const int16_t* halves = sums + 2 * token * blocks;
+    return halves[0] + halves[1];
+  }
 };
 
 // i16 sums of 4 rows: byte positions 0-3 of rows 0 and 1, and of 2 and 3.
@@ -184,8 +187,8 @@ void DotTile(const Tile& tile, const ActivationView& input, uint32_t token,
              const ProductOutput& output, std::byte* scratch) {
   const uint64_t blocks = input.cols / kA8BlockElements;
   A8Tokens tokens = {input.quants + uint64_t{token} * input.cols,
-                     input.scales + token * blocks, input.sums + token * blocks,
-                     input.cols, blocks};
+                     input.scales + token * blocks,
+                     input.sums + 2 * token * blocks, input.cols, blocks};
   float32x4_t acc[kQuarters][T];
   for (int quarter = 0; quarter < kQuarters; ++quarter) {
     for (int t = 0; t < T; ++t) acc[quarter][t] = vdupq_n_f32(0.0f);

@@ -68,7 +68,8 @@ ActivationView UnitCompute::Gather(std::span<const RoutedToken> tokens,
     const uint32_t blocks = cols / kA8BlockElements;
     std::copy_n(from.quants + row, cols, buffer->quants(i));
     std::copy_n(from.scales + block, blocks, buffer->scales(i));
-    std::copy_n(from.sums + block, blocks, buffer->sums(i));
+    std::copy_n(from.sums + row / kernels::kA8SumElements,
+                cols / kernels::kA8SumElements, buffer->sums(i));
   }
   return buffer->View();
 }

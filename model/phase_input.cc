@@ -12,26 +12,6 @@ using kernels::ActivationView;
 using kernels::Encoding;
 using kernels::kA8BlockElements;
 
-namespace {
-
-// Sums each block's quants. Returns false if a quant is -128, which no encoder
-// makes and the kernels do not expect.
-bool SumQuants(std::span<const int8_t> quants, std::span<int16_t> sums) {
-  bool valid = true;
-  for (size_t b = 0; b < sums.size(); ++b) {
-    int sum = 0;
-    for (const int8_t q :
-         quants.subspan(b * kA8BlockElements, kA8BlockElements)) {
-      sum += q;
-      valid &= q != -128;
-    }
-    sums[b] = static_cast<int16_t>(sum);
-  }
-  return valid;
-}
-
-}  // namespace
-
 PhaseInput::Slot::Slot(const InputShape& shape, uint32_t tokens_max)
     : cols(shape.cols),
       a8(Encoding::kA8, shape.encodings.a8 ? tokens_max : 0,
@@ -141,7 +121,7 @@ bool PhaseInput::Read(uint32_t begin, uint32_t count,
       ActivationBuffer& a8 = slot->a8;
       std::memcpy(a8.scales(t), from.data(), blocks * sizeof(float));
       std::memcpy(a8.quants(t), from.data() + blocks * sizeof(float), cols);
-      if (!SumQuants({a8.quants(t), cols}, {a8.sums(t), blocks})) return false;
+      if (!kernels::SumQuants(a8.quants(t), cols, a8.sums(t))) return false;
       from = from.subspan(kernels::WireBytes(Encoding::kA8, cols));
     }
     for (uint32_t t = begin; encodings.f32 && t < begin + count; ++t) {

@@ -10,6 +10,7 @@ namespace shoal::model {
 using kernels::ActivationView;
 using kernels::Encoding;
 using kernels::kA8BlockElements;
+using kernels::kA8SumElements;
 using kernels::ProductOutput;
 using kernels::WeightMatrix;
 using kernels::WeightType;
@@ -60,7 +61,7 @@ UnitCompute::UnitCompute(const Options& options,
       scratch_(uint64_t{tile_tokens_max_} * options.unit_scratch_floats),
       quants_(scratch_.size()),
       scales_(scratch_.size() / kA8BlockElements),
-      sums_(scales_.size()) {}
+      sums_(quants_.size() / kA8SumElements) {}
 
 void UnitCompute::BeginPass(std::span<const TokenPlace> places) {
   SHOAL_CHECK(places.size() <= options_.tokens_max);
@@ -164,7 +165,7 @@ void UnitCompute::AddIntermediate(WeightType type, const float* from,
   } else {
     view.quants = quants_.data() + quants_used_;
     view.scales = scales_.data() + quants_used_ / kA8BlockElements;
-    view.sums = sums_.data() + quants_used_ / kA8BlockElements;
+    view.sums = sums_.data() + quants_used_ / kA8SumElements;
     quants_used_ += uint64_t{tile.count} * cols;
     SHOAL_CHECK(quants_used_ <= quants_.size());
   }
@@ -177,9 +178,9 @@ void UnitCompute::EncodeIntermediate(uint32_t unit_idx, const float* from,
   if (view.encoding == Encoding::kF32) return;
   const uint64_t row = uint64_t{token} * view.cols;
   const uint64_t quants = view.quants - quants_.data() + row;
-  const uint64_t blocks = quants / kA8BlockElements;
   kernels_.encode_a8(from + row, view.cols, quants_.data() + quants,
-                     scales_.data() + blocks, sums_.data() + blocks);
+                     scales_.data() + quants / kA8BlockElements,
+                     sums_.data() + quants / kA8SumElements);
 }
 
 void UnitCompute::RunOutputProducts(std::span<const UnitView> units,

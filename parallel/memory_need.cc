@@ -18,8 +18,8 @@ using base::UnitSpec;
 
 constexpr uint64_t kPageBytes = 4096;
 constexpr uint64_t kKvPagePositions = 32;
-// int8 values, and for each block of 32 a scale (4) and a sum (2).
-uint64_t A8Bytes(uint64_t values) { return values + (values + 31) / 32 * 6; }
+// int8 values, and for each block of 32 a scale (4) and two sums (2 each).
+uint64_t A8Bytes(uint64_t values) { return values + (values + 31) / 32 * 8; }
 
 // What of the plan concerns the memory of one rank.
 struct Role {

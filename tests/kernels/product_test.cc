@@ -180,8 +180,8 @@ TEST_F(ProductTest, LargestQuantsDoNotOverflow) {
           input.Resize(1);
           std::fill_n(input.quants(0), cols, static_cast<int8_t>(quant));
           std::fill_n(input.scales(0), cols / 32, 1.0f);
-          std::fill_n(input.sums(0), cols / 32,
-                      static_cast<int16_t>(32 * quant));
+          std::fill_n(input.sums(0), cols / 16,
+                      static_cast<int16_t>(16 * quant));
           const auto packed = Packed(*table, type, rows, cols, canonical);
           const auto got =
               Product(*table, {type, table->layout, rows, cols, packed.data()},
