@@ -71,11 +71,11 @@ TEST_F(MemoryNeedTest, ARankWithoutUnitsNeedsNoWindowAndNoActivations) {
 
 TEST_F(MemoryNeedTest, ActivationsOfALeafAreWhatItComputesWith) {
   plan_.chunk_tokens = 2;
-  // Input 64 + 2 * 6, sum 64 * 8, scratch 96 * 4 + 96 + 3 * 6, per token;
+  // Input 64 + 2 * 6, sum 64 * 8, scratch 96 * 4 + 96 + 3 * 8, per token;
   // logits of 500 rows.
-  EXPECT_EQ(Need(1).activations, 2u * (76 + 512 + 498) + 500 * 4);
+  EXPECT_EQ(Need(1).activations, 2u * (76 + 512 + 504) + 500 * 4);
   plan_.payload = Payload::kF32;
-  EXPECT_EQ(Need(1).activations, 2u * (76 + 256 + 498) + 500 * 4);
+  EXPECT_EQ(Need(1).activations, 2u * (76 + 256 + 504) + 500 * 4);
 }
 
 TEST_F(MemoryNeedTest, ScratchIsOfOneTileWhateverTheChunk) {
