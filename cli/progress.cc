@@ -23,6 +23,12 @@ void Progress::Say(absl::string_view line) {
   std::fprintf(stderr, "%s\n", std::string(line).c_str());
 }
 
+void Progress::Draw(absl::string_view line) {
+  if (!terminal_) return;
+  std::fprintf(stderr, "\r\033[K%s", std::string(line).c_str());
+  open_line_ = true;
+}
+
 void Progress::Joined(const coordinator::JoinProgress& progress) {
   if (!progress.refusal.ok()) {
     Say(absl::StrCat(progress.device,

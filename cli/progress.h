@@ -19,6 +19,8 @@ class Progress {
   Progress();
 
   void Say(absl::string_view line);
+  // Something that changes often: the line that changes, on a terminal alone.
+  void Draw(absl::string_view line);
   void Joined(const coordinator::JoinProgress& progress);
   void Loading(const coordinator::DeviceProgress& progress);
   // Ends the line that changes.

@@ -25,6 +25,7 @@ void AddVerbs(Command& root) {
   AddTokenizeVerb(root);
   AddModelVerb(root);
   AddStoreVerb(root);
+  AddBenchVerb(root);
   AddCompletionVerb(root);
   AddHelpVerb(root);
 }

@@ -7,6 +7,7 @@
 
 namespace shoal::cli {
 
+void AddBenchVerb(Command& root);  // bench cpu
 void AddChatVerb(Command& root);
 void AddCompletionVerb(Command& root);
 void AddHelpVerb(Command& root);

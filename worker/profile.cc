@@ -1,17 +1,14 @@
 #include "worker/profile.h"
 
 #include <algorithm>
-#include <cstddef>
-#include <utility>
-#include <vector>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/status_macros.h"
-#include "kernels/activations.h"
 #include "kernels/kernel_table.h"
 #include "kernels/thread_team.h"
 #include "memory/process_memory.h"
+#include "worker/cpu_rates.h"
 #include "worker/disk_rate.h"
 
 namespace shoal::worker {
@@ -30,45 +27,20 @@ constexpr uint32_t kProbeRows = 1440;
 constexpr uint64_t kGrowthBytes = uint64_t{6} << 20;
 
 // Multiply-adds per second of matrix-vector products.
-double MeasureProducts(const kernels::KernelTable& kernels, uint32_t threads,
-                       absl::Duration time) {
-  kernels::WeightMatrix weights;
-  weights.type = kernels::WeightType::kQ8_0;
-  weights.layout = kernels.layout;
-  weights.rows = kProbeRows;
-  weights.cols = kProbeCols;
-  // Small positive numbers, whatever the layout.
-  const std::vector<std::byte> bytes(weights.bytes(), std::byte{0x11});
-  weights.data = bytes.data();
-  kernels::ActivationBuffer input(kernels::Encoding::kA8, 1, kProbeCols);
-  input.Resize(1);
-  const std::vector<float> values(kProbeCols, 0.5f);
-  kernels.encode_a8(values.data(), kProbeCols, input.quants(0), input.scales(0),
-                    input.sums(0));
-  std::vector<float> products(kProbeRows);
-  const kernels::ProductOutput output{kernels::ProductOutput::Mode::kStore,
-                                      products.data(), kProbeRows};
+absl::StatusOr<double> MeasureProducts(const kernels::KernelTable& kernels,
+                                       uint32_t threads, absl::Duration time) {
+  CpuMeter::Options options;
+  options.kernels = &kernels;
+  options.working_bytes = kernels::BytesOf(kernels::WeightType::kQ8_0,
+                                           uint64_t{kProbeRows} * kProbeCols);
+  options.time = time;
+  SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<CpuMeter> meter,
+                         CpuMeter::Create(options));
   const auto team = kernels::ThreadTeam::Create(threads);
-  constexpr uint32_t kTiles = kProbeRows / kernels::kTileRows;
-  const uint32_t tasks = std::min(kTiles, 4 * threads);
-  const auto product = [&] {
-    team->Run(tasks, [&](uint32_t task, uint32_t /*member*/) {
-      const uint32_t begin = kTiles * task / tasks * kernels::kTileRows;
-      const uint32_t end = kTiles * (task + 1) / tasks * kernels::kTileRows;
-      kernels.product(weights, begin, end, input.View(), output);
-    });
-  };
-  product();  // brings the memory in and the threads up
-  const absl::Time start = absl::Now();
-  uint64_t runs = 0;
-  absl::Duration taken;
-  do {
-    product();
-    ++runs;
-    taken = absl::Now() - start;
-  } while (taken < time);
-  return static_cast<double>(runs) * kProbeRows * kProbeCols /
-         absl::ToDoubleSeconds(taken);
+  ProductCase product;
+  product.rows = kProbeRows;
+  product.cols = kProbeCols;
+  return meter->MeasureProduct(*team, product).macs;
 }
 
 }  // namespace
@@ -80,8 +52,9 @@ absl::StatusOr<ProfileResult> MeasureProfile(const ProfileOptions& options) {
   parallel::DeviceProfile& profile = result.profile;
   profile.name = options.name;
   profile.threads = options.threads;
-  profile.work_macs_per_second =
-      MeasureProducts(*kernels, options.threads, options.measure_time);
+  SHOAL_ASSIGN_OR_RETURN(
+      profile.work_macs_per_second,
+      MeasureProducts(*kernels, options.threads, options.measure_time));
   const auto disk =
       MeasureDiskRate(options.store_directory, options.measure_time);
   if (disk.ok()) {

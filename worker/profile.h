@@ -31,7 +31,8 @@ struct ProfileResult {
 // Takes up to 2 * measure_time, 8 MiB of memory (given back) and 16 MiB of
 // disk (given back). Call it when the program has started everything else:
 // fixed_bytes is what the process takes now, and a reserve.
-// Errors: kInvalidArgument  unknown isa
+// Errors: kInvalidArgument    unknown isa
+//         kResourceExhausted  the system refuses the memory
 absl::StatusOr<ProfileResult> MeasureProfile(const ProfileOptions& options);
 
 }  // namespace shoal::worker

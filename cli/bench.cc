@@ -1,0 +1,11 @@
+#include "cli/bench_verbs.h"
+#include "cli/verbs.h"
+
+namespace shoal::cli {
+
+void AddBenchVerb(Command& root) {
+  Command& bench = root.AddVerb("bench", "Measuring parts of this machine");
+  AddBenchCpuVerb(bench);
+}
+
+}  // namespace shoal::cli

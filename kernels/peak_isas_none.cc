@@ -1,0 +1,9 @@
+// Processors without vector loops.
+
+#include "kernels/peak_isa.h"
+
+namespace shoal::kernels {
+
+std::vector<const PeakLoops*> VectorPeakLoops() { return {}; }
+
+}  // namespace shoal::kernels
