@@ -15,16 +15,27 @@ struct Family {
 };
 
 constexpr Family kFamilies[] = {
-    {"command-r", LoadCommandR}, {"deepseek2", LoadDeepseek2},
-    {"gemma", LoadGemma},        {"gemma2", LoadGemma2},
-    {"gemma3", LoadGemma3},      {"gpt-oss", LoadGptOss},
-    {"gpt2", LoadGpt2},          {"gptneox", LoadGptNeox},
-    {"granite", LoadGranite},    {"llama", LoadLlama},
-    {"olmo2", LoadOlmo2},        {"phi2", LoadPhi2},
-    {"phi3", LoadPhi3},          {"qwen2", LoadQwen2},
-    {"qwen2moe", LoadQwen2Moe},  {"qwen3", LoadQwen3},
-    {"qwen3moe", LoadQwen3Moe},  {"smollm3", LoadSmolLm3},
-    {"stablelm", LoadStableLm},  {"starcoder2", LoadStarcoder2},
+    {"cohere2", LoadCohere2},
+    {"command-r", LoadCommandR},
+    {"deepseek2", LoadDeepseek2},
+    {"gemma", LoadGemma},
+    {"gemma2", LoadGemma2},
+    {"gemma3", LoadGemma3},
+    {"gpt-oss", LoadGptOss},
+    {"gpt2", LoadGpt2},
+    {"gptneox", LoadGptNeox},
+    {"granite", LoadGranite},
+    {"llama", LoadLlama},
+    {"olmo2", LoadOlmo2},
+    {"phi2", LoadPhi2},
+    {"phi3", LoadPhi3},
+    {"qwen2", LoadQwen2},
+    {"qwen2moe", LoadQwen2Moe},
+    {"qwen3", LoadQwen3},
+    {"qwen3moe", LoadQwen3Moe},
+    {"smollm3", LoadSmolLm3},
+    {"stablelm", LoadStableLm},
+    {"starcoder2", LoadStarcoder2},
 };
 
 std::string KnownFamilies() {

@@ -11,6 +11,7 @@
 namespace shoal::model {
 
 // Errors: as LoadModelSpec()
+absl::StatusOr<ModelSpec> LoadCohere2(const GgufHeader& header);
 absl::StatusOr<ModelSpec> LoadCommandR(const GgufHeader& header);
 absl::StatusOr<ModelSpec> LoadDeepseek2(const GgufHeader& header);
 absl::StatusOr<ModelSpec> LoadGemma(const GgufHeader& header);

@@ -40,12 +40,9 @@ uint64_t BytesOfOnePass(const model::ModelSpec& spec,
 }
 
 TEST(ExpertReadsTest, ADecodePassReadsFixedUnitsAndRoutedExpertsAlone) {
-  if (!testing::GoldenDirectory()) {
-    GTEST_SKIP() << "SHOAL_GOLDEN_DIR is not set: no reference models";
-  }
   constexpr uint32_t kPasses = 6;
   std::set<std::string> families;
-  for (const std::string& name : testing::GoldenNames("")) {
+  for (const std::string& name : testing::GoldenNames()) {
     const auto golden = testing::LoadGolden(name);
     for (const uint32_t ranks : {1u, 3u}) {
       FleetOptions options;
@@ -84,8 +81,8 @@ TEST(ExpertReadsTest, ADecodePassReadsFixedUnitsAndRoutedExpertsAlone) {
           << name << ", " << ranks << " ranks";
     }
   }
-  // llama (Mixtral), qwen2moe, qwen3moe, gpt-oss, deepseek2.
-  EXPECT_EQ(families.size(), 5u);
+  // gpt-oss; llama (Mixtral), qwen2moe, qwen3moe, deepseek2.
+  EXPECT_EQ(families.size(), testing::GoldenDirectory() ? 5u : 1u);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // Real processes over gRPC and ZeroMQ give, bit for bit, what the same plan
 // gives with ranks as threads of one process.
 
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <string>
@@ -134,11 +133,9 @@ TEST_F(GoldenProcessesTest, GiveTheBitsOfRanksInThreads) {
 // logits. Their files lie in the repository.
 TEST_F(GoldenProcessesTest,
        FamiliesRunAsStreamingProcessesAgainstTheReference) {
-  const char* source = std::getenv("SHOAL_SOURCE_DIR");
-  const std::string folder =
-      absl::StrCat(source == nullptr ? "." : source, "/tests/e2e/data");
-  for (const std::string name : {"gpt-oss-mxfp4", "qwen3-tied-q8_0"}) {
-    const testing::GoldenCase golden = testing::LoadGoldenFrom(folder, name);
+  for (const std::string name :
+       {"cohere2-q8_0", "gpt-oss-mxfp4", "qwen3-tied-q8_0"}) {
+    const testing::GoldenCase golden = testing::LoadGolden(name);
     Cut cut = MakeCut("three", 3, parallel::Payload::kF64, 0, 0, {1, 1, 1});
     cut.flags.insert(cut.flags.end(), {"--activations", "f32", "--kv", "f32"});
     const std::vector<float> logits = ByProcesses(golden, cut);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "base/check.h"
@@ -11,7 +12,18 @@
 namespace shoal::testing {
 namespace {
 
+namespace fs = std::filesystem;
 using nlohmann::json;
+
+std::string RepositoryLogits() {
+  const char* source = std::getenv("SHOAL_SOURCE_DIR");
+  return std::string(source == nullptr ? "." : source) +
+         "/tests/e2e/data/logits";
+}
+
+bool InRepository(const std::string& name) {
+  return fs::exists(RepositoryLogits() + "/" + name + ".json");
+}
 
 json ReadJson(const std::string& path) {
   std::ifstream file(path);
@@ -38,23 +50,29 @@ std::optional<std::string> GoldenDirectory() {
   return std::string(directory);
 }
 
-std::vector<std::string> GoldenNames(const std::string& family) {
-  const json index = ReadJson(*GoldenDirectory() + "/logits/index.json");
+std::vector<std::string> GoldenNames() {
   std::vector<std::string> names;
+  for (const auto& file : fs::directory_iterator(RepositoryLogits())) {
+    if (file.path().extension() != ".json") continue;
+    names.push_back(file.path().stem().string());
+  }
+  std::sort(names.begin(), names.end());
+  if (!GoldenDirectory()) return names;
+  const json index = ReadJson(*GoldenDirectory() + "/logits/index.json");
   for (const json& entry : index.at("cases")) {
-    if (family.empty() || entry.at("arch") == family)
-      names.push_back(entry.at("name"));
+    const std::string name = entry.at("name");
+    if (!InRepository(name)) names.push_back(name);
   }
   return names;
 }
 
 GoldenCase LoadGolden(const std::string& name) {
-  return LoadGoldenFrom(*GoldenDirectory(), name);
-}
-
-GoldenCase LoadGoldenFrom(const std::string& directory,
-                          const std::string& name) {
-  const std::string base = directory + "/logits/" + name;
+  SHOAL_CHECK(InRepository(name) || GoldenDirectory(), name,
+              " is not in tests/e2e/data, and SHOAL_GOLDEN_DIR is not set");
+  const std::string base =
+      (InRepository(name) ? RepositoryLogits()
+                          : *GoldenDirectory() + "/logits") +
+      "/" + name;
   const json description = ReadJson(base + ".json");
   GoldenCase golden;
   golden.name = name;

@@ -1,4 +1,5 @@
-// The reference models and their logits (SHOAL_GOLDEN_DIR/logits).
+// The reference models and their logits: those of tests/e2e/data, and of
+// SHOAL_GOLDEN_DIR where that is set.
 
 #ifndef SHOAL_TESTS_TESTING_GOLDEN_CASE_H_
 #define SHOAL_TESTS_TESTING_GOLDEN_CASE_H_
@@ -33,14 +34,12 @@ struct GoldenCase {
 // Nothing if SHOAL_GOLDEN_DIR is not set.
 std::optional<std::string> GoldenDirectory();
 
-// All cases of the index whose architecture is `family` (empty: any), in its
-// order.
-std::vector<std::string> GoldenNames(const std::string& family);
+// All cases, of both folders: those of the repository (by name), then those of
+// SHOAL_GOLDEN_DIR that it lacks, in the order of their index.
+std::vector<std::string> GoldenNames();
 
+// A case of one of the two.
 GoldenCase LoadGolden(const std::string& name);
-// From another folder: DIRECTORY/logits/NAME.json and so on.
-GoldenCase LoadGoldenFrom(const std::string& directory,
-                          const std::string& name);
 
 struct Difference {
   double rms = 0;
