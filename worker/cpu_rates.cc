@@ -26,7 +26,8 @@ using kernels::WeightMatrix;
 constexpr int kSlices = 5;
 // As computing units hands them out.
 constexpr uint32_t kTaskRows = 64;
-constexpr uint64_t kReadTaskBytes = 512 * base::kKiB;
+constexpr uint64_t kReadTaskBytes = 128 * base::kKiB;
+constexpr uint64_t kReadTasks = 64;
 // A loop on registers: some tenths of a millisecond.
 constexpr uint64_t kPeakRoundsPerTask = 20000;
 static_assert(kPeakRoundsPerTask <= kernels::kPeakRoundsMax);
@@ -126,16 +127,22 @@ double CpuMeter::BestRate(double amount, absl::FunctionRef<void()> work) const {
 
 double CpuMeter::MeasureRead(ThreadTeam& team) {
   const uint64_t task_bytes = std::min(kReadTaskBytes, weights_.size());
-  const auto tasks = static_cast<uint32_t>(weights_.size() / task_bytes);
+  const uint64_t areas = weights_.size() / task_bytes;
+  // Few enough that a run is as short as one of a product: on a machine that
+  // has something else to do, both then find the same undisturbed moments.
+  const uint64_t tasks = std::min(areas, kReadTasks);
   double best = 0;
   for (const uint64_t ahead : kReadAheads) {
+    uint64_t next = 0;
     const double rate = BestRate(static_cast<double>(tasks * task_bytes), [&] {
-      team.Run(tasks, [&](uint32_t task, uint32_t) {
+      team.Run(static_cast<uint32_t>(tasks), [&](uint32_t task, uint32_t) {
+        const uint64_t area = (next + task) % areas;
         // Stored, so that the reading cannot be left out.
         volatile uint64_t sum =
-            loops_.read(weights_.data() + task * task_bytes, task_bytes, ahead);
+            loops_.read(weights_.data() + area * task_bytes, task_bytes, ahead);
         (void)sum;
       });
+      next = (next + tasks) % areas;
     });
     best = std::max(best, rate);
   }
