@@ -5,11 +5,10 @@
 #include <cstring>
 
 #include "base/crc32c_hardware.h"
+#include "base/crc32c_shift.h"
 
 namespace shoal::base {
 namespace {
-
-constexpr uint32_t kReversedPolynomial = 0x82f63b78;
 
 // kTables[k][b]: what byte b does to the register when k more bytes follow in
 // the same step ("slicing by 8").
@@ -20,7 +19,7 @@ constexpr Tables MakeTables() {
   for (uint32_t byte = 0; byte < 256; ++byte) {
     uint32_t crc = byte;
     for (int bit = 0; bit < 8; ++bit) {
-      crc = (crc >> 1) ^ ((crc & 1) != 0 ? kReversedPolynomial : 0);
+      crc = (crc >> 1) ^ ((crc & 1) != 0 ? kCrc32cReversedPolynomial : 0);
     }
     tables[0][byte] = crc;
   }

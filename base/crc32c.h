@@ -13,8 +13,9 @@ namespace shoal::base {
 // of the bytes that gave `previous` followed by `data`, so that a message may
 // come in pieces: Crc32c(b, Crc32c(a)) == Crc32c(ab); Crc32c({}) == 0.
 //
-// Cost: one instruction for 8 bytes with SSE4.2 or the ARMv8 CRC extension,
-// about 1.5 ns for 8 bytes with the table otherwise.
+// Cost: with SSE4.2 or the ARMv8 CRC extension about 8 bytes per cycle from
+// 3 KiB on, a third of that below 384 bytes; about 1.5 ns for 8 bytes with the
+// table otherwise.
 uint32_t Crc32c(std::span<const std::byte> data, uint32_t previous = 0);
 
 // The same by the table, whatever the processor can do; for tests.
