@@ -74,7 +74,9 @@ class Channel {
   // payload_bytes of the header; the caller's values are ignored. `payload` may
   // be reused as soon as the call returns. OK means handed to the transport:
   // only an answer of the peer proves that the frame arrived, and destroying
-  // the group may lose frames that are still under way.
+  // the group may lose frames that are still under way. A frame of which a part
+  // had left when the deadline came counts as sent; the rest leaves with the
+  // next call of this channel.
   // REQUIRES: layer, phase and tokens within the limits of frame.h.
   // Errors:
   //   kInvalidArgument    payload above payload_bytes_max
@@ -101,6 +103,14 @@ class Channel {
   // our rank before the text. Best effort. Errors: as Send().
   // REQUIRES: !status.ok().
   absl::Status SendAbort(const absl::Status& status, absl::Time deadline);
+
+  // How long a call may poll, on a core of its own, before it lets the thread
+  // sleep: a sleeping thread is 10 to 50 us late. Zero: sleeps at once. Choose
+  // tens of microseconds while idle, and milliseconds while a pass runs, but
+  // zero where threads outnumber the cores. At first:
+  // NetworkOptions::polling_time. Transports that cannot poll ignore it.
+  // Same thread as the calls.
+  virtual void set_polling_time(absl::Duration) {}
 
   uint32_t peer_rank() const { return options_.peer_rank; }
   const std::string& peer_name() const { return options_.peer_name; }

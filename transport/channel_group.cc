@@ -33,6 +33,10 @@ void ChannelGroup::Abort(const absl::Status& status) {
   wake_();
 }
 
+void ChannelGroup::set_polling_time(absl::Duration time) {
+  for (const auto& [rank, channel] : channels_) channel->set_polling_time(time);
+}
+
 uint64_t ChannelGroup::bytes_sent() const {
   uint64_t bytes = 0;
   for (const auto& [rank, channel] : channels_) bytes += channel->bytes_sent();

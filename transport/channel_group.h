@@ -17,7 +17,8 @@ namespace shoal::transport {
 // Made by Network::Connect(). Destroying it closes the links: the peers' calls
 // then fail with kUnavailable.
 //
-// Threads:  thread-safe, apart from the destructor. Different channels can be
+// Threads:  thread-safe, apart from set_polling_time() and the destructor.
+//           Different channels can be
 //           used by different threads at once.
 class ChannelGroup {
  public:
@@ -44,6 +45,9 @@ class ChannelGroup {
   // Channel::SendAbort() before, or destroy the group.
   // REQUIRES: !status.ok().
   void Abort(const absl::Status& status);
+
+  // Of all channels. REQUIRES: no other thread uses one of them meanwhile.
+  void set_polling_time(absl::Duration time);
 
   // Sums over the channels.
   uint64_t bytes_sent() const;

@@ -123,6 +123,10 @@ void EncodeFrameHeader(const FrameHeader& header,
   Put(out, kChecksumAt, Checksum(out, payload));
 }
 
+uint64_t FrameBytesOf(std::span<const std::byte, kFrameHeaderBytes> header) {
+  return kFrameHeaderBytes + uint64_t{Get<uint32_t>(header, kPayloadBytesAt)};
+}
+
 absl::StatusOr<FrameHeader> DecodeFrame(std::span<const std::byte> message,
                                         uint64_t payload_bytes_max) {
   if (message.size() < kFrameHeaderBytes) {

@@ -64,6 +64,11 @@ void EncodeFrameHeader(const FrameHeader& header,
                        std::span<const std::byte> payload,
                        std::span<std::byte, kFrameHeaderBytes> out);
 
+// How long the frame that begins with `header` says it is, header included.
+// Nothing is checked: for cutting a stream into frames, which DecodeFrame()
+// then checks. At most kFrameHeaderBytes + 2^32 - 1.
+uint64_t FrameBytesOf(std::span<const std::byte, kFrameHeaderBytes> header);
+
 // Reads and checks the header of `message`, which is a whole frame. The payload
 // is what follows the first kFrameHeaderBytes.
 // Errors:

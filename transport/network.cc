@@ -38,6 +38,12 @@ absl::Status CheckOptions(const NetworkOptions& options) {
         "network options: silence_max is ",
         absl::FormatDuration(options.silence_max), ", allowed: 2s to 1h"));
   }
+  if (options.polling_time < absl::ZeroDuration() ||
+      options.polling_time > absl::Seconds(1)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "network options: polling_time is ",
+        absl::FormatDuration(options.polling_time), ", allowed: 0 to 1s"));
+  }
   return absl::OkStatus();
 }
 

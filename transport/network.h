@@ -38,6 +38,8 @@ struct NetworkOptions {
   // A host that answers nothing for this long is gone; >= 2 s, in whole
   // seconds. In memory: not used.
   absl::Duration silence_max = absl::Seconds(4);
+  // See Channel::set_polling_time(); 0 to 1 s.
+  absl::Duration polling_time = absl::Microseconds(50);
 };
 
 // Two steps, because addresses travel over the control plane: every rank calls

@@ -1,7 +1,5 @@
 #include "transport/zmq_link.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
 #include <zmq.h>
 
 #include <algorithm>
@@ -54,48 +52,7 @@ void SetOption(void* socket, int option, T value) {
   SHOAL_CHECK(rc == 0, "ZeroMQ option ", option, ": ", zmq_strerror(errno));
 }
 
-// libzmq's other transports (ipc, inproc, multicast) are none of ours, and it
-// takes port 70000 for 4464.
-absl::Status CheckEndpoint(const std::string& endpoint) {
-  absl::string_view rest = endpoint;
-  const size_t colon = endpoint.rfind(':');
-  int port = 0;
-  if (absl::ConsumePrefix(&rest, "tcp://") && rest.find(':') > 0 &&
-      colon + 1 < endpoint.size() &&
-      absl::ascii_isdigit(static_cast<unsigned char>(endpoint[colon + 1])) &&
-      absl::SimpleAtoi(endpoint.substr(colon + 1), &port) && port >= 1 &&
-      port <= 65535) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("has endpoint \"", endpoint,
-                   "\", allowed: tcp://HOST:PORT with a port of 1 to 65535"));
-}
-
-// What is left until `deadline`, for poll(): whole milliseconds rounded up, and
-// at most a minute, after which the caller looks again. -1: no limit.
-long PollMilliseconds(absl::Time deadline) {
-  if (deadline == absl::InfiniteFuture()) return -1;
-  const absl::Duration left = std::clamp(
-      deadline - absl::Now(), absl::ZeroDuration(), absl::Minutes(1));
-  return absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1)));
-}
-
 }  // namespace
-
-absl::StatusOr<std::shared_ptr<WakeEvent>> WakeEvent::Create() {
-  const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (fd < 0) return SocketError("cannot create an eventfd", errno);
-  return std::shared_ptr<WakeEvent>(new WakeEvent(fd));
-}
-
-WakeEvent::~WakeEvent() { close(fd_); }
-
-void WakeEvent::Set() {
-  const uint64_t one = 1;
-  // Fails only if it is set 2^64 times: it is then readable anyway.
-  [[maybe_unused]] const ssize_t written = write(fd_, &one, sizeof(one));
-}
 
 class ZmqLink::Message {
  public:
@@ -124,8 +81,10 @@ class ZmqLink::Message {
   zmq_msg_t raw_;
 };
 
-ZmqLink::ZmqLink(const Options& options, bool listening)
-    : options_(options),
+ZmqLink::ZmqLink(ZmqContext& context, const LinkOptions& options,
+                 bool listening)
+    : context_(context),
+      options_(options),
       listening_(listening),
       body_(std::make_unique<Message>()) {}
 
@@ -138,8 +97,9 @@ ZmqLink::~ZmqLink() {
 }
 
 absl::StatusOr<std::unique_ptr<ZmqLink>> ZmqLink::Listen(
-    const Options& options) {
-  std::unique_ptr<ZmqLink> link(new ZmqLink(options, /*listening=*/true));
+    ZmqContext& context, const LinkOptions& options) {
+  std::unique_ptr<ZmqLink> link(
+      new ZmqLink(context, options, /*listening=*/true));
   SHOAL_RETURN_IF_ERROR(link->Open(ZMQ_ROUTER));
   SetOption(link->socket_, ZMQ_ROUTER_MANDATORY, 1);
   const std::string address =
@@ -156,9 +116,13 @@ absl::StatusOr<std::unique_ptr<ZmqLink>> ZmqLink::Listen(
 }
 
 absl::StatusOr<std::unique_ptr<ZmqLink>> ZmqLink::Dial(
-    const Options& options, const std::string& endpoint) {
-  SHOAL_RETURN_IF_ERROR(CheckEndpoint(endpoint));
-  std::unique_ptr<ZmqLink> link(new ZmqLink(options, /*listening=*/false));
+    ZmqContext& context, const LinkOptions& options,
+    const std::string& endpoint) {
+  // libzmq's other transports (ipc, inproc, multicast) are none of ours, and it
+  // takes port 70000 for 4464.
+  SHOAL_RETURN_IF_ERROR(ParseEndpoint(endpoint).status());
+  std::unique_ptr<ZmqLink> link(
+      new ZmqLink(context, options, /*listening=*/false));
   link->endpoint_ = endpoint;
   SHOAL_RETURN_IF_ERROR(link->Open(ZMQ_DEALER));
   SetOption(link->socket_, ZMQ_RECONNECT_IVL, -1);
@@ -169,7 +133,7 @@ absl::StatusOr<std::unique_ptr<ZmqLink>> ZmqLink::Dial(
 }
 
 absl::Status ZmqLink::Open(int socket_type) {
-  socket_ = zmq_socket(options_.context->handle_, socket_type);
+  socket_ = zmq_socket(context_.handle_, socket_type);
   if (socket_ == nullptr) return SocketError("cannot open a socket", errno);
   const NetworkOptions& network = options_.network;
   const int high_water_mark = static_cast<int>(network.high_water_mark);
@@ -195,13 +159,13 @@ absl::Status ZmqLink::Open(int socket_type) {
 }
 
 absl::Status ZmqLink::OpenMonitor() {
-  const std::string address = absl::StrCat("inproc://shoal-monitor-",
-                                           ++options_.context->monitor_count_);
+  const std::string address =
+      absl::StrCat("inproc://shoal-monitor-", ++context_.monitor_count_);
   if (zmq_socket_monitor(socket_, address.c_str(),
                          listening_ ? kAcceptEvents : kDialEvents) != 0) {
     return SocketError("cannot watch a socket", errno);
   }
-  monitor_ = zmq_socket(options_.context->handle_, ZMQ_PAIR);
+  monitor_ = zmq_socket(context_.handle_, ZMQ_PAIR);
   if (monitor_ == nullptr) return SocketError("cannot open a socket", errno);
   SetOption(monitor_, ZMQ_LINGER, 0);
   // The I/O thread must never wait for us to read events.

@@ -1,172 +1,17 @@
 #include "transport/zmq_network.h"
 
-#include <array>
-#include <utility>
-
-#include "absl/algorithm/container.h"
-#include "absl/strings/str_cat.h"
-#include "base/check.h"
-#include "base/log.h"
-#include "base/status_macros.h"
-#include "transport/hello.h"
+#include "transport/zmq_link.h"
 
 namespace shoal::transport {
-namespace {
 
-class ZmqChannel final : public Channel {
- public:
-  ZmqChannel(const Options& options, std::unique_ptr<ZmqLink> link)
-      : Channel(options), link_(std::move(link)) {}
-
- protected:
-  absl::Status SendBytes(std::span<const std::byte, kFrameHeaderBytes> header,
-                         std::span<const std::byte> payload,
-                         absl::Time deadline) override {
-    return link_->Send(header, payload, deadline);
-  }
-  absl::StatusOr<std::span<const std::byte>> ReceiveBytes(
-      absl::Time deadline) override {
-    return link_->Receive(deadline);
-  }
-
- private:
-  const std::unique_ptr<ZmqLink> link_;
-};
-
-bool IsWildcard(const std::string& address) {
-  static constexpr std::array<const char*, 5> kWildcards = {"*", "0.0.0.0",
-                                                            "[::]", "::", ""};
-  return absl::c_linear_search(kWildcards, address);
+absl::StatusOr<std::unique_ptr<Link>> ZmqNetwork::ListenLink(
+    const LinkOptions& options) {
+  return ZmqLink::Listen(context_, options);
 }
 
-}  // namespace
-
-ZmqNetwork::ZmqNetwork(ZmqContext& context, const NetworkOptions& options)
-    : context_(context), options_(options) {}
-
-ZmqNetwork::~ZmqNetwork() = default;
-
-ZmqLink::Options ZmqNetwork::LinkOptions() {
-  ZmqLink::Options options;
-  options.context = &context_;
-  options.network = options_;
-  options.abort = abort_;
-  options.wake = wake_;
-  return options;
-}
-
-absl::StatusOr<std::map<uint32_t, std::string>> ZmqNetwork::Listen() {
-  SHOAL_CHECK(wake_ == nullptr, "Listen() was called before");
-  SHOAL_RETURN_IF_ERROR(CheckOptions(options_));
-  if (IsWildcard(options_.bind_address) &&
-      options_.advertised_address.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "network options: bind_address is \"", options_.bind_address,
-        "\", which peers cannot dial; give advertised_address"));
-  }
-  SHOAL_ASSIGN_OR_RETURN(wake_, WakeEvent::Create());
-  std::map<uint32_t, std::string> endpoints;
-  for (const auto& [peer, name] : options_.peers) {
-    if (peer < options_.rank) continue;
-    SHOAL_ASSIGN_OR_RETURN(auto link, ZmqLink::Listen(LinkOptions()));
-    std::string endpoint = link->endpoint();
-    if (!options_.advertised_address.empty()) {
-      endpoint = absl::StrCat("tcp://", options_.advertised_address,
-                              endpoint.substr(endpoint.rfind(':')));
-    }
-    endpoints[peer] = std::move(endpoint);
-    links_[peer] = std::move(link);
-  }
-  return endpoints;
-}
-
-absl::StatusOr<std::unique_ptr<ChannelGroup>> ZmqNetwork::Connect(
-    const std::map<uint32_t, std::string>& endpoints, absl::Time deadline) {
-  SHOAL_CHECK(wake_ != nullptr, "Listen() was not called");
-  // On an error the links close, so that the peers need not wait for theirs.
-  Links links = std::exchange(links_, {});
-  // Every hello goes out before any is awaited, else ranks that wait for each
-  // other in a circle would wait for ever.
-  for (const auto& [peer, name] : options_.peers) {
-    if (peer > options_.rank) continue;
-    SHOAL_ASSIGN_OR_RETURN(links[peer], Dial(endpoints, peer, deadline));
-  }
-  for (const auto& [peer, link] : links) {
-    if (peer < options_.rank) continue;
-    SHOAL_RETURN_IF_ERROR(Accept(*link, peer, deadline));
-  }
-  for (const auto& [peer, link] : links) {
-    if (peer > options_.rank) continue;
-    SHOAL_RETURN_IF_ERROR(AwaitHello(*link, peer, deadline));
-  }
-  std::map<uint32_t, std::unique_ptr<Channel>> channels;
-  for (auto& [peer, link] : links) {
-    Channel::Options options;
-    options.rank = options_.rank;
-    options.peer_rank = peer;
-    options.peer_name = options_.peers.at(peer);
-    options.epoch = options_.epoch;
-    options.payload_bytes_max = options_.payload_bytes_max;
-    options.abort = abort_;
-    channels[peer] = std::make_unique<ZmqChannel>(options, std::move(link));
-  }
-  return std::make_unique<ChannelGroup>(options_.rank, options_.epoch,
-                                        std::move(channels), abort_,
-                                        [wake = wake_] { wake->Set(); });
-}
-
-absl::Status ZmqNetwork::Explain(const absl::Status& status, uint32_t peer,
-                                 const char* late) const {
-  return absl::Status(
-      status.code(),
-      absl::StrCat("rank ", peer, " (", options_.peers.at(peer), ") ",
-                   absl::IsDeadlineExceeded(status) ? late : status.message()));
-}
-
-absl::StatusOr<std::unique_ptr<ZmqLink>> ZmqNetwork::Dial(
-    const std::map<uint32_t, std::string>& endpoints, uint32_t peer,
-    absl::Time deadline) {
-  const auto endpoint = endpoints.find(peer);
-  if (endpoint == endpoints.end()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("no endpoint given for rank ", peer, " (",
-                     options_.peers.at(peer), ")"));
-  }
-  auto link = ZmqLink::Dial(LinkOptions(), endpoint->second);
-  if (!link.ok()) return Explain(link.status(), peer, "");
-  const absl::Status sent = (*link)->Send(EncodeHello(options_), {}, deadline);
-  if (!sent.ok()) return Explain(sent, peer, "took no hello in time");
-  return link;
-}
-
-absl::Status ZmqNetwork::Accept(ZmqLink& link, uint32_t peer,
-                                absl::Time deadline) {
-  std::string late = "did not dial in time";
-  for (;;) {
-    const auto message = link.Receive(deadline);
-    if (!message.ok()) return Explain(message.status(), peer, late.c_str());
-    const absl::Status hello = CheckHello(*message, options_, peer);
-    if (hello.ok()) break;
-    SHOAL_LOG(kWarning, "refused who dialled as rank ", peer, ": it ",
-              hello.message());
-    late = absl::StrCat("did not dial in time; refused one that ",
-                        hello.message());
-    // It may be gone already, or read nothing: that is its own loss.
-    link.Send(EncodeRefusal(options_, hello), {}, absl::InfinitePast())
-        .IgnoreError();
-  }
-  link.KeepPeer();
-  const absl::Status sent = link.Send(EncodeHello(options_), {}, deadline);
-  return sent.ok() ? sent : Explain(sent, peer, "took no hello in time");
-}
-
-absl::Status ZmqNetwork::AwaitHello(ZmqLink& link, uint32_t peer,
-                                    absl::Time deadline) {
-  const auto message = link.Receive(deadline);
-  if (!message.ok())
-    return Explain(message.status(), peer, "did not answer in time");
-  const absl::Status hello = CheckHello(*message, options_, peer);
-  return hello.ok() ? hello : Explain(hello, peer, "");
+absl::StatusOr<std::unique_ptr<Link>> ZmqNetwork::DialLink(
+    const LinkOptions& options, const std::string& endpoint, absl::Time) {
+  return ZmqLink::Dial(context_, options, endpoint);
 }
 
 }  // namespace shoal::transport

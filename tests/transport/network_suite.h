@@ -44,7 +44,8 @@ class NetworkTest : public ::testing::TestWithParam<NetworkFactoryMaker> {
 
  protected:
   // Fills groups_ with ranks that all link with each other.
-  void Connect(uint32_t rank_count, uint32_t high_water_mark = 4);
+  void Connect(uint32_t rank_count, uint32_t high_water_mark = 4,
+               uint64_t payload_bytes_max = kPayloadBytesMax);
 
   // A header that rank 0 could send as its first one.
   FrameHeader NextHeader(uint64_t sequence = 1);

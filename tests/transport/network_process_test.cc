@@ -14,9 +14,11 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 
 #include "absl/time/clock.h"
 #include "tests/testing/connect_ranks.h"
+#include "transport/tcp_network.h"
 #include "transport/zmq_context.h"
 #include "transport/zmq_network.h"
 
@@ -44,19 +46,26 @@ std::string ReadEndpoint(int fd) {
   return bytes.data();
 }
 
+enum class Kind { kTcp, kZmq };
+
 // One rank of two that swap endpoints over `fd`.
 struct Rank {
-  Rank(uint32_t rank, int fd) {
-    context = *ZmqContext::Create();
+  Rank(Kind kind, uint32_t rank, int fd) {
     NetworkOptions options = OptionsForRank(rank, 2);
     options.silence_max = absl::Seconds(2);
-    ZmqNetwork network(*context, options);
-    std::map<uint32_t, std::string> endpoints = *network.Listen();
+    std::unique_ptr<Network> network;
+    if (kind == Kind::kTcp) {
+      network = std::make_unique<TcpNetwork>(options);
+    } else {
+      context = *ZmqContext::Create();
+      network = std::make_unique<ZmqNetwork>(*context, options);
+    }
+    std::map<uint32_t, std::string> endpoints = *network->Listen();
     if (rank == 0)
       WriteEndpoint(fd, endpoints.at(1));
     else
       endpoints[0] = ReadEndpoint(fd);
-    group = *network.Connect(endpoints, Soon());
+    group = *network->Connect(endpoints, Soon());
     peer = &group->To(1 - rank);
   }
 
@@ -65,9 +74,12 @@ struct Rank {
   Channel* peer;
 };
 
-// The parameter is the rank of the test's own process: 0 listens, 1 dials.
-class ZmqProcessTest : public ::testing::TestWithParam<uint32_t> {
+// The transport, and the rank of the test's own process: 0 listens, 1 dials.
+class NetworkProcessTest
+    : public ::testing::TestWithParam<std::tuple<Kind, uint32_t>> {
  protected:
+  static uint32_t OwnRank() { return std::get<1>(GetParam()); }
+
   // Starts a process that links with us, then runs `body`.
   void Fork(const std::function<void(Channel&)>& body) {
     std::array<int, 2> fds;
@@ -76,15 +88,15 @@ class ZmqProcessTest : public ::testing::TestWithParam<uint32_t> {
     ASSERT_GE(child_, 0);
     if (child_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
-      body(*Rank(1 - GetParam(), fds[1]).peer);
+      body(*Rank(std::get<0>(GetParam()), 1 - OwnRank(), fds[1]).peer);
       _exit(0);
     }
-    rank_ = std::make_unique<Rank>(GetParam(), fds[0]);
+    rank_ = std::make_unique<Rank>(std::get<0>(GetParam()), OwnRank(), fds[0]);
     close(fds[0]);
     close(fds[1]);
   }
 
-  ~ZmqProcessTest() override {
+  ~NetworkProcessTest() override {
     if (child_ <= 0) return;
     kill(child_, SIGKILL);
     waitpid(child_, nullptr, 0);
@@ -99,14 +111,17 @@ class ZmqProcessTest : public ::testing::TestWithParam<uint32_t> {
   }
 
   static std::string PeerName() {
-    return GetParam() == 0 ? "rank 1 (device-1)" : "rank 0 (device-0)";
+    return OwnRank() == 0 ? "rank 1 (device-1)" : "rank 0 (device-0)";
   }
 
   pid_t child_ = -1;
   std::unique_ptr<Rank> rank_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Ranks, ZmqProcessTest, ::testing::Values(0, 1));
+INSTANTIATE_TEST_SUITE_P(Ranks, NetworkProcessTest,
+                         ::testing::Combine(::testing::Values(Kind::kTcp,
+                                                              Kind::kZmq),
+                                            ::testing::Values(0, 1)));
 
 void Echo(Channel& channel) {
   for (;;) {
@@ -116,7 +131,7 @@ void Echo(Channel& channel) {
   }
 }
 
-TEST_P(ZmqProcessTest, KilledPeerIsUnavailableAtOnce) {
+TEST_P(NetworkProcessTest, KilledPeerIsUnavailableAtOnce) {
   Fork(Echo);
   ASSERT_TRUE(rank_->peer->Send({}, {}, Soon()).ok());
   ASSERT_TRUE(rank_->peer->Receive(Soon()).ok());
@@ -124,13 +139,13 @@ TEST_P(ZmqProcessTest, KilledPeerIsUnavailableAtOnce) {
   ExpectGone(absl::Seconds(1));
 }
 
-TEST_P(ZmqProcessTest, PeerThatExitsIsUnavailableAtOnce) {
+TEST_P(NetworkProcessTest, PeerThatExitsIsUnavailableAtOnce) {
   Fork([](Channel& channel) { channel.Receive(Soon()).IgnoreError(); });
   ASSERT_TRUE(rank_->peer->Send({}, {}, Soon()).ok());
   ExpectGone(absl::Seconds(1));
 }
 
-TEST_P(ZmqProcessTest, StoppedPeerMissesTheDeadlineAndMayGoOn) {
+TEST_P(NetworkProcessTest, StoppedPeerMissesTheDeadlineAndMayGoOn) {
   Fork(Echo);
   kill(child_, SIGSTOP);
   ASSERT_TRUE(rank_->peer->Send({}, {}, Soon()).ok());
@@ -172,7 +187,7 @@ void AnswerOnceAndGoDeaf(Channel& channel) {
   channel.Receive(absl::Now() + absl::Seconds(60)).IgnoreError();
 }
 
-TEST_P(ZmqProcessTest, SilentHostIsUnavailableWhileWeWait) {
+TEST_P(NetworkProcessTest, SilentHostIsUnavailableWhileWeWait) {
   Fork(AnswerOnceAndGoDeaf);
   ASSERT_TRUE(rank_->peer->Send({}, {}, Soon()).ok());
   ASSERT_TRUE(rank_->peer->Receive(Soon()).ok());
@@ -180,7 +195,7 @@ TEST_P(ZmqProcessTest, SilentHostIsUnavailableWhileWeWait) {
   ExpectGone(absl::Seconds(5));
 }
 
-TEST_P(ZmqProcessTest, SilentHostIsUnavailableWithFramesUnderWay) {
+TEST_P(NetworkProcessTest, SilentHostIsUnavailableWithFramesUnderWay) {
   Fork(AnswerOnceAndGoDeaf);
   ASSERT_TRUE(rank_->peer->Send({}, {}, Soon()).ok());
   ASSERT_TRUE(rank_->peer->Receive(Soon()).ok());
