@@ -204,7 +204,8 @@ absl::Status Converter::ConvertModel(const proto::ModelConfig& from,
       {"ctx", number(from.ctx())},         {"chunk", number(from.chunk())},
       {"weights", from.weights()},         {"parallel", from.parallel()},
       {"payload", from.payload()},         {"collective", from.collective()},
-      {"activations", from.activations()}, {"kv", from.kv()}};
+      {"activations", from.activations()}, {"kv", from.kv()},
+      {"transport", from.transport()}};
   for (const auto& [field, text] : fields) {
     SHOAL_RETURN_IF_ERROR(
         Set(tree, from, field, text, [&](const std::string& value) {

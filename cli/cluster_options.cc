@@ -27,6 +27,7 @@ HowFlags Merge(const HowFlags& flags, const HowFlags& file) {
   if (!how.payload) how.payload = file.payload;
   if (!how.f32_activations) how.f32_activations = file.f32_activations;
   if (!how.kv) how.kv = file.kv;
+  if (!how.transport) how.transport = file.transport;
   how.data_timeout = file.data_timeout;
   return how;
 }
@@ -88,6 +89,7 @@ absl::StatusOr<SessionOptions> SessionOptionsOfCluster(
     options.plan.shares.assign(local.size(), 1);
   }
   SHOAL_ASSIGN_OR_RETURN(options.local_devices, LocalDevices(local, how));
+  options.plan.run.may_poll = CoresSuffice(options.local_devices);
   options.isa = how.isa;
   options.listen_address = config.listen;
   options.join_timeout = config.join_timeout;

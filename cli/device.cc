@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "cli/flags_where.h"
+#include "transport/tcp_network.h"
 #include "transport/zmq_network.h"
 #include "worker/profile.h"
 
@@ -46,7 +47,11 @@ absl::StatusOr<Device> MakeDevice(const DeviceOptions& options) {
   Device device;
   SHOAL_ASSIGN_OR_RETURN(device.context, transport::ZmqContext::Create());
   engine_options.make_network = [context = device.context.get()](
-                                    const transport::NetworkOptions& network) {
+                                    parallel::Transport kind,
+                                    const transport::NetworkOptions& network)
+      -> std::unique_ptr<transport::Network> {
+    if (kind == parallel::Transport::kTcp)
+      return std::make_unique<transport::TcpNetwork>(network);
     return std::make_unique<transport::ZmqNetwork>(*context, network);
   };
   device.profile = std::move(measured.profile);

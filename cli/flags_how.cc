@@ -18,6 +18,7 @@ namespace {
 using parallel::Collective;
 using parallel::KvFormat;
 using parallel::Payload;
+using parallel::Transport;
 using parallel::WeightsMode;
 
 constexpr char kGroup[] = "How";
@@ -37,6 +38,13 @@ const Choices<Collective>& CollectiveChoices() {
       {"auto", Collective::kFusedStar},
       {"star", Collective::kStar},
       {"fused-star", Collective::kFusedStar}};
+  return choices;
+}
+
+const Choices<Transport>& TransportChoices() {
+  static const Choices<Transport> choices = {{"auto", Transport::kTcp},
+                                             {"tcp", Transport::kTcp},
+                                             {"zmq", Transport::kZmq}};
   return choices;
 }
 
@@ -72,6 +80,10 @@ void AddNumericFlags(Command& verb, HowFlags& flags) {
   AddChoice(verb, "--collective",
             "How devices exchange results (auto: fused-star)",
             CollectiveChoices(), flags.collective);
+  AddChoice(verb, "--transport",
+            "What carries data between devices (auto: tcp, polled where the "
+            "cores suffice)",
+            TransportChoices(), flags.transport);
 }
 
 }  // namespace
@@ -161,6 +173,7 @@ coordinator::PlanOptions PlanOptionsOf(const HowFlags& flags,
   options.run.f32_activations = flags.f32_activations.value_or(false);
   options.run.context_positions = flags.context;
   options.run.data_timeout = flags.data_timeout;
+  options.run.transport = flags.transport.value_or(Transport::kTcp);
   if (flags.context == 0) {
     options.run.context_positions =
         trained_context == 0 ? kDefaultContext

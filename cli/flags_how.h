@@ -27,6 +27,7 @@ struct HowFlags {
   std::optional<parallel::Payload> payload;        // nothing: f64 with --local
   std::optional<bool> f32_activations;             // nothing: false
   std::optional<parallel::KvFormat> kv;            // nothing: kF16
+  std::optional<parallel::Transport> transport;    // nothing: kTcp
   std::string isa = "auto";
   std::string store;
   absl::Duration data_timeout = absl::Seconds(30);

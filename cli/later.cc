@@ -38,7 +38,6 @@ constexpr std::array kLater = {
     Later{"*", "--coordinator", "talking to a running service"},
     Later{"*", "--http", "the HTTP interface"},
     Later{"*", "--trace", "writing traces"},
-    Later{"*", "--channel", "another transport than ZeroMQ"},
     Later{"*", "--io", "choosing how disks are read"},
     Later{"*", "--head", "keeping the head on one device"},
 };

@@ -1,6 +1,7 @@
 #include "cli/session.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -56,6 +57,7 @@ absl::StatusOr<SessionOptions> SessionOptionsOf(const std::string& model,
     device.store_directory = DeviceStore(root, device.name);
     options.local_devices.push_back(std::move(device));
   }
+  options.plan.run.may_poll = CoresSuffice(options.local_devices);
   options.isa = how.isa;
   if (elsewhere) {
     options.listen_address = where.listen;
@@ -68,6 +70,12 @@ absl::StatusOr<SessionOptions> SessionOptionsOf(const std::string& model,
     }
   }
   return options;
+}
+
+bool CoresSuffice(std::span<const LocalDeviceOptions> devices) {
+  uint64_t threads = 0;
+  for (const LocalDeviceOptions& device : devices) threads += device.threads;
+  return threads <= std::thread::hardware_concurrency();
 }
 
 absl::StatusOr<std::unique_ptr<Session>> Session::Start(

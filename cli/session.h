@@ -4,6 +4,7 @@
 #define SHOAL_CLI_SESSION_H_
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,9 @@ absl::StatusOr<SessionOptions> SessionOptionsOf(const std::string& model,
 
 // 0 if the model does not say. Errors: of the model file.
 absl::StatusOr<uint32_t> TrainedContextOf(const std::string& model);
+
+// Whether this machine has a core for each thread of the devices on it.
+bool CoresSuffice(std::span<const LocalDeviceOptions> devices);
 
 // Threads: thread-compatible; create it on the main thread (local_fleet.h).
 class Session {

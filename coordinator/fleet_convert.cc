@@ -42,6 +42,10 @@ void FillOptions(const parallel::RunOptions& from, proto::RunOptions& to) {
   to.set_logits_rows_max(from.logits_rows_max);
   to.set_data_timeout_ms(
       static_cast<uint32_t>(absl::ToInt64Milliseconds(from.data_timeout)));
+  to.set_transport(from.transport == parallel::Transport::kZmq
+                       ? proto::TRANSPORT_ZMQ
+                       : proto::TRANSPORT_TCP);
+  to.set_may_poll(from.may_poll);
 }
 
 bool IsRate(double rate) { return std::isfinite(rate) && rate >= 0; }

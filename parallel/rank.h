@@ -25,6 +25,9 @@ namespace shoal::parallel {
 enum class WeightsMode : uint8_t { kAuto, kResident, kStream };
 enum class KvFormat : uint8_t { kF16, kF32 };
 
+// What carries the frames between the ranks (transport/).
+enum class Transport : uint8_t { kTcp, kZmq };
+
 // What a rank needs to know of the model. The header is GGUF metadata without
 // the tokenizer, plus the tensor table (model::GgufHeader::Serialize).
 struct ModelDescription {
@@ -42,6 +45,11 @@ struct RunOptions {
   uint32_t context_positions = 512;  // KV length that is provided for
   uint32_t logits_rows_max = 1;      // most rows of logits in one pass
   absl::Duration data_timeout = absl::Seconds(30);  // longest silence of a peer
+  Transport transport = Transport::kTcp;
+  // Whether a rank that waits for a frame may poll for it: not where the ranks
+  // of a machine have more threads than it has cores, for then the one that
+  // polls keeps the one that it waits for from running.
+  bool may_poll = true;
 };
 
 struct RankSetup {
@@ -53,7 +61,7 @@ struct RankSetup {
   // What the process takes beside this plan's memory, as the planner counted
   // it: in the coordinator's process also tokenizer and unit readers.
   uint64_t fixed_bytes = 0;
-  uint64_t link_key = 0;      // data links of this epoch are opened with it
+  uint64_t link_key = 0;  // data links of this epoch are opened with it
 };
 
 // Gets units from whoever has the model. Threads: thread-safe.

@@ -77,6 +77,17 @@ absl::StatusOr<parallel::RunOptions> OptionsFromProto(
     default:
       return UnknownValue("KV format", from.kv());
   }
+  switch (from.transport()) {
+    case proto::TRANSPORT_TCP:
+      to.transport = parallel::Transport::kTcp;
+      break;
+    case proto::TRANSPORT_ZMQ:
+      to.transport = parallel::Transport::kZmq;
+      break;
+    default:
+      return UnknownValue("transport", from.transport());
+  }
+  to.may_poll = from.may_poll();
   to.f32_activations = from.f32_activations();
   to.context_positions = from.context_positions();
   to.logits_rows_max = from.logits_rows_max();

@@ -1,6 +1,7 @@
 #include "worker/rank_engine.h"
 
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,10 @@ namespace {
 // Idle ranks wait for the next pass for as long as it takes; the control plane
 // notices a coordinator that is gone and aborts.
 constexpr absl::Duration kIdleSlice = absl::Seconds(1);
+// How long a rank polls for a frame before it sleeps: between passes hardly,
+// within one for as long as ranks usually differ.
+constexpr absl::Duration kIdlePolling = absl::Microseconds(50);
+constexpr absl::Duration kPassPolling = absl::Milliseconds(5);
 constexpr absl::Duration kFarewellTimeout = absl::Milliseconds(200);
 
 transport::LinkKey KeyFrom(uint64_t key) {
@@ -63,6 +68,12 @@ absl::Status RankEngine::Load(
   return absl::OkStatus();
 }
 
+absl::Duration RankEngine::PollingTime(absl::Duration wanted) const {
+  const bool may_poll = loaded_->setup().options.may_poll &&
+                        options_.threads <= std::thread::hardware_concurrency();
+  return may_poll ? wanted : absl::ZeroDuration();
+}
+
 absl::StatusOr<std::map<uint32_t, std::string>> RankEngine::Listen() {
   SHOAL_CHECK(loaded_ != nullptr);
   const parallel::RankSetup& setup = loaded_->setup();
@@ -78,7 +89,8 @@ absl::StatusOr<std::map<uint32_t, std::string>> RankEngine::Listen() {
     options.peers[peer] = setup.plan.device_names[peer];
   }
   if (options.peers.empty()) return std::map<uint32_t, std::string>();
-  network_ = options_.make_network(options);
+  options.polling_time = PollingTime(kIdlePolling);
+  network_ = options_.make_network(setup.options.transport, options);
   return network_->Listen();
 }
 
@@ -160,7 +172,9 @@ absl::Status RankEngine::RunLocally(const parallel::Pass& pass,
   const uint64_t sent = channels ? channels->bytes_sent() : 0;
   const uint64_t received = channels ? channels->bytes_received() : 0;
   const uint64_t consumed = loaded_->cache().counters().consumed_bytes;
+  if (channels) channels->set_polling_time(PollingTime(kPassPolling));
   const absl::Status status = runner_->Run(pass, residual, logits);
+  if (channels) channels->set_polling_time(PollingTime(kIdlePolling));
   if (!status.ok()) return Fail(status);
   CountPass(pass, {sent, received, consumed});
   return absl::OkStatus();

@@ -39,9 +39,9 @@ class RankEngine final : public parallel::Rank {
     // Where the data links listen, and what peers dial (network.h).
     std::string bind_address = "127.0.0.1";
     std::string advertised_address;
-    // Makes the network of an epoch: ZeroMQ, or threads in tests.
+    // Makes the network of an epoch: over sockets, or threads in tests.
     std::function<std::unique_ptr<transport::Network>(
-        const transport::NetworkOptions&)>
+        parallel::Transport, const transport::NetworkOptions&)>
         make_network;
     memory::FileSystem* file_system = nullptr;  // null: the system's
     base::Clock* clock = nullptr;               // null: the system's
@@ -74,6 +74,8 @@ class RankEngine final : public parallel::Rank {
 
   explicit RankEngine(Options options) : options_(std::move(options)) {}
 
+  // `wanted`, or none where the cores do not suffice.
+  absl::Duration PollingTime(absl::Duration wanted) const;
   absl::Status ServePass(const transport::Frame& frame);
   absl::Status OpenPass(const parallel::Pass& pass);
   absl::Status RunLocally(const parallel::Pass& pass,

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -158,29 +159,32 @@ TEST(BitIdentityTest, TheSamePlanGivesTheSameBitsOnEveryRunWithF32Payload) {
 }
 
 // Of the reference models, one of each weight type.
-bool IsChosenForZeroMq(const std::string& name) {
+bool IsChosenForSockets(const std::string& name) {
   static const std::set<std::string> kNames = {
       "demonstration", "llama-f32",  "llama-f16",  "llama-q8_0",
       "llama-q4_0",    "llama-q4_k", "llama-bf16", "llama-q6_k-hd128"};
   return kNames.contains(name);
 }
 
-TEST(BitIdentityTest, ZeroMqGivesTheBitsOfTheNetworkInMemory) {
+TEST(BitIdentityTest, SocketsGiveTheBitsOfTheNetworkInMemory) {
   for (const Model& model : Models()) {
-    if (!IsChosenForZeroMq(model.name)) continue;
+    if (!IsChosenForSockets(model.name)) continue;
     FleetOptions options;
     options.rank_count = 4;
     options.shares = {4, 3, 2, 1};
     for (const auto payload :
          {parallel::Payload::kF64, parallel::Payload::kF32}) {
       options.payload = payload;
-      options.over_zeromq = false;
+      options.transport = std::nullopt;
       const auto in_memory = Logits(model, options);
       ASSERT_TRUE(in_memory.ok()) << model.name << ": " << in_memory.status();
-      options.over_zeromq = true;
-      const auto zeromq = Logits(model, options);
-      ASSERT_TRUE(zeromq.ok()) << model.name << ": " << zeromq.status();
-      EXPECT_TRUE(SameBits(*in_memory, *zeromq)) << model.name;
+      for (const auto transport :
+           {parallel::Transport::kTcp, parallel::Transport::kZmq}) {
+        options.transport = transport;
+        const auto sockets = Logits(model, options);
+        ASSERT_TRUE(sockets.ok()) << model.name << ": " << sockets.status();
+        EXPECT_TRUE(SameBits(*in_memory, *sockets)) << model.name;
+      }
     }
   }
 }

@@ -1,4 +1,4 @@
-// Real processes over gRPC and ZeroMQ give, bit for bit, what the same plan
+// Real processes over gRPC and TCP give, bit for bit, what the same plan
 // gives with ranks as threads of one process.
 
 #include <cstring>

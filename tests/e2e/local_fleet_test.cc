@@ -1,4 +1,4 @@
-// `shoal run --local N` as a person runs it: real processes, gRPC and ZeroMQ.
+// `shoal run --local N` as a person runs it: real processes, gRPC and TCP.
 
 #include <signal.h>
 #include <sys/types.h>

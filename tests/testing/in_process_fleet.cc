@@ -75,15 +75,22 @@ absl::Status InProcessFleet::Start(const FleetOptions& options) {
     engine.kernels = options.kernels;
     engine.file_system = options.file_system;
     engine.clock = options.clock;
-    if (options.over_zeromq) {
+    if (options.transport == parallel::Transport::kTcp) {
+      engine.make_network = [](parallel::Transport,
+                               const transport::NetworkOptions& network) {
+        return std::make_unique<transport::TcpNetwork>(network);
+      };
+    } else if (options.transport == parallel::Transport::kZmq) {
       SHOAL_ASSIGN_OR_RETURN(contexts_.emplace_back(),
                              transport::ZmqContext::Create());
       engine.make_network = [context = contexts_.back().get()](
+                                parallel::Transport,
                                 const transport::NetworkOptions& network) {
         return std::make_unique<transport::ZmqNetwork>(*context, network);
       };
     } else {
-      engine.make_network = [this](const transport::NetworkOptions& network) {
+      engine.make_network = [this](parallel::Transport,
+                                   const transport::NetworkOptions& network) {
         return network_.Join(network);
       };
     }

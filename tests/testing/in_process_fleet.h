@@ -21,6 +21,7 @@
 #include "parallel/rank.h"
 #include "transport/in_memory_network.h"
 #include "transport/network.h"
+#include "transport/tcp_network.h"
 #include "transport/zmq_context.h"
 #include "transport/zmq_network.h"
 #include "worker/rank_engine.h"
@@ -54,7 +55,8 @@ struct FleetOptions {
   uint32_t threads = 1;
   std::string isa = "auto";
   std::string store_root;  // each rank has a folder in it
-  bool over_zeromq = false;
+  // Nothing: in memory.
+  std::optional<parallel::Transport> transport;
   // Of every rank, as in worker::RankEngine::Options.
   const kernels::KernelTable* kernels = nullptr;
   memory::FileSystem* file_system = nullptr;
