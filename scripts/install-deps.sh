@@ -12,12 +12,16 @@ PACKAGES=(
   libcli11-dev
 )
 
-# Further packages for scripts/fuzz.sh and the tidy preset only.
-if [[ "${1:-}" == "--clang" ]]; then
-  PACKAGES+=(clang clang-tidy clang-format libclang-rt-dev)
-elif [[ $# -gt 0 ]]; then
-  die "unknown argument '$1'; the only one is --clang (clang, for fuzzing)"
-fi
+# Further packages: for scripts/fuzz.sh and the tidy preset, and for
+# scripts/test-arm64.sh, whose libraries arm64-sysroot.sh unpacks.
+case "${1:-}" in
+  "") ;;
+  --clang) PACKAGES+=(clang clang-tidy clang-format libclang-rt-dev) ;;
+  --arm64) PACKAGES+=(g++-aarch64-linux-gnu qemu-user-static) ;;
+  *) die "unknown argument '$1'; there are --clang (clang, for fuzzing) and \
+--arm64 (cross compiler, libraries and emulator for 64-bit ARM)" ;;
+esac
+WITH_ARM64=$([[ "${1:-}" == "--arm64" ]] && echo 1 || echo 0)
 
 # The names of PACKAGES that are not installed, one per line.
 missing_packages() {
@@ -50,10 +54,18 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   die "no dpkg and apt-get on this system: nothing was installed"
 fi
 
+# The last step, whether packages were missing or not.
+finish() {
+  if [[ "${WITH_ARM64}" -eq 1 ]]; then
+    "${SHOAL_ROOT}/scripts/arm64-sysroot.sh"
+  fi
+  exit 0
+}
+
 mapfile -t missing < <(missing_packages)
 if [[ ${#missing[@]} -eq 0 ]]; then
   note "all ${#PACKAGES[@]} packages are installed"
-  exit 0
+  finish
 fi
 note "missing: ${missing[*]}"
 
@@ -77,3 +89,4 @@ mapfile -t missing < <(missing_packages)
 [[ ${#missing[@]} -eq 0 ]] ||
   die "still missing after apt-get install: ${missing[*]}"
 note "installed"
+finish
