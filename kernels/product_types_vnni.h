@@ -1,0 +1,372 @@
+// How blocks of a tile of 16 rows are read for products of unsigned by signed
+// bytes, in terms of a vector V (vector_avx512.h, vector_avxvnni.h). The
+// formats are described in block_decoders.cc.
+//
+// Each type has
+//   kParts       parts of 32 elements in a block
+//   kBlockBytes
+//   kOffset      what to take off each byte to have the signed quant
+//   kScales      scales of a part: 1, or 2 of 16 elements each
+//   kHasMin      whether the value is scale * quant - min
+//   Head         what the parts of a block share, read by its constructor
+//   Bytes<P>(block, word)  elements 4 word .. 4 word + 3 of part P
+//   Scale<P>(head, k), Min<P>(head, k)
+//
+// Part and word numbers are template arguments wherever a shift hangs on them,
+// because shifts by a number in a register cost twice as much.
+
+#ifndef SHOAL_KERNELS_PRODUCT_TYPES_VNNI_H_
+#define SHOAL_KERNELS_PRODUCT_TYPES_VNNI_H_
+
+#include <array>
+
+#include "kernels/block_decoders.h"
+
+namespace shoal::kernels {
+namespace {
+
+inline constexpr uint32_t kWordBytes = 64;  // a word of 4 bytes of 16 rows
+
+// A table of signed bytes as unsigned ones, `offset` too much.
+constexpr std::array<uint8_t, 16> Raised(const int8_t (&values)[16],
+                                         int offset) {
+  std::array<uint8_t, 16> raised = {};
+  for (size_t i = 0; i < raised.size(); ++i) {
+    raised[i] = static_cast<uint8_t>(values[i] + offset);
+  }
+  return raised;
+}
+
+inline constexpr int kIQ4Offset = 127;
+inline constexpr auto kIQ4Raised = Raised(kIQ4Values, kIQ4Offset);
+inline constexpr int kMXFP4Offset = 12;
+inline constexpr auto kMXFP4Raised = Raised(kMXFP4Doubles, kMXFP4Offset);
+
+template <typename V>
+struct Vnni {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+
+  static Ints Word(const std::byte* words, int word) {
+    return V::Load(words + word * kWordBytes);
+  }
+  template <int kShift, int kMask>
+  static Ints Bits(Ints words) {
+    return V::And(V::template Right<kShift>(words), V::BroadcastByte(kMask));
+  }
+  // Bit `kFrom` of each byte, at bit `kTo`.
+  template <int kFrom, int kTo>
+  static Ints Bit(Ints words) {
+    constexpr int kMask = 1 << kTo;
+    if constexpr (kFrom >= kTo) return Bits<kFrom - kTo, kMask>(words);
+    return V::And(V::template Left<kTo - kFrom>(words),
+                  V::BroadcastByte(kMask));
+  }
+  // Bits [kFrom, kFrom + 2) of each byte, at bit 4.
+  template <int kFrom>
+  static Ints TwoBitsAt4(Ints words) {
+    if constexpr (kFrom >= 4) return Bits<kFrom - 4, 0x30>(words);
+    return V::And(V::template Left<4 - kFrom>(words), V::BroadcastByte(0x30));
+  }
+  // Elements 4 kWord .. of 32 in 4 words of nibbles: the first 16 in the low
+  // ones.
+  template <int kWord>
+  static Ints Nibbles(const std::byte* words) {
+    return Bits<kWord / 4 * 4, 15>(Word(words, kWord % 4));
+  }
+  template <int kIndex>
+  static Floats ByteOfLanes(Ints words) {
+    return V::ToFloats(
+        V::And(V::template Right<8 * kIndex>(words), V::Broadcast(255)));
+  }
+  template <int kIndex>
+  static Floats SignedByteOfLanes(Ints words) {
+    return V::ToFloats(
+        V::template RightSigned<24>(V::template Left<24 - 8 * kIndex>(words)));
+  }
+
+  // Blocks of 32 with one f16 scale at their beginning.
+  struct OneHalf {
+    Floats scale;
+    explicit OneHalf(const std::byte* block) : scale(V::LoadHalfs(block)) {}
+  };
+  template <typename Head>
+  struct OneScale {
+    template <int>
+    static Floats Scale(const Head& head, int) {
+      return head.scale;
+    }
+    template <int>
+    static Floats Min(const Head& head, int) {
+      return head.min;
+    }
+  };
+  // The same with a minimum, which the format adds.
+  struct TwoHalfs {
+    Floats scale, min;
+    explicit TwoHalfs(const std::byte* block)
+        : scale(V::LoadHalfs(block)),
+          min(V::Mul(V::LoadHalfs(block + 32), V::BroadcastFloat(-1.0f))) {}
+  };
+
+  struct Q4_0 : OneScale<OneHalf> {
+    static constexpr int kParts = 1, kBlockBytes = 18, kOffset = 8;
+    static constexpr int kScales = 1;
+    static constexpr bool kHasMin = false;
+    using Head = OneHalf;
+    template <int, int kWord>
+    static Ints Bytes(const std::byte* block) {
+      return Nibbles<kWord>(block + 32);
+    }
+  };
+
+  struct Q4_1 : OneScale<TwoHalfs> {
+    static constexpr int kParts = 1, kBlockBytes = 20, kOffset = 0;
+    static constexpr int kScales = 1;
+    static constexpr bool kHasMin = true;
+    using Head = TwoHalfs;
+    template <int, int kWord>
+    static Ints Bytes(const std::byte* block) {
+      return Nibbles<kWord>(block + 64);
+    }
+  };
+
+  struct Q5_0 : OneScale<OneHalf> {
+    static constexpr int kParts = 1, kBlockBytes = 22, kOffset = 16;
+    static constexpr int kScales = 1;
+    static constexpr bool kHasMin = false;
+    using Head = OneHalf;
+    template <int, int kWord>
+    static Ints Bytes(const std::byte* block) {
+      return V::Or(Nibbles<kWord>(block + 96),
+                   V::template FifthBits<kWord>(Word(block + 32, 0)));
+    }
+  };
+
+  struct Q5_1 : OneScale<TwoHalfs> {
+    static constexpr int kParts = 1, kBlockBytes = 24, kOffset = 0;
+    static constexpr int kScales = 1;
+    static constexpr bool kHasMin = true;
+    using Head = TwoHalfs;
+    template <int, int kWord>
+    static Ints Bytes(const std::byte* block) {
+      return V::Or(Nibbles<kWord>(block + 128),
+                   V::template FifthBits<kWord>(Word(block + 64, 0)));
+    }
+  };
+
+  struct Q8_0 : OneScale<OneHalf> {
+    static constexpr int kParts = 1, kBlockBytes = 34, kOffset = 128;
+    static constexpr int kScales = 1;
+    static constexpr bool kHasMin = false;
+    using Head = OneHalf;
+    template <int, int kWord>
+    static Ints Bytes(const std::byte* block) {
+      return V::Xor(Word(block + 32, kWord), V::BroadcastByte(128));
+    }
+  };
+
+  struct IQ4_NL : OneScale<OneHalf> {
+    static constexpr int kParts = 1, kBlockBytes = 18, kOffset = kIQ4Offset;
+    static constexpr int kScales = 1;
+    static constexpr bool kHasMin = false;
+    using Head = OneHalf;
+    template <int, int kWord>
+    static Ints Bytes(const std::byte* block) {
+      return V::LookUp(kIQ4Raised.data(), Nibbles<kWord>(block + 32));
+    }
+  };
+
+  struct PowerOfTwo {
+    Floats scale;
+    explicit PowerOfTwo(const std::byte* block)
+        : scale(V::HalvedPower(V::WidenBytes(block))) {}
+  };
+  struct MXFP4 : OneScale<PowerOfTwo> {
+    static constexpr int kParts = 1, kBlockBytes = 17, kOffset = kMXFP4Offset;
+    static constexpr int kScales = 1;
+    static constexpr bool kHasMin = false;
+    using Head = PowerOfTwo;
+    template <int, int kWord>
+    static Ints Bytes(const std::byte* block) {
+      return V::LookUp(kMXFP4Raised.data(), Nibbles<kWord>(block + 16));
+    }
+  };
+
+  // The 8 scales and minima of Q4_K and Q5_K, a byte each.
+  struct SixBits {
+    Floats d, dmin;
+    Ints scales[2], mins[2];
+    explicit SixBits(const std::byte* block)
+        : d(V::LoadHalfs(block)), dmin(V::LoadHalfs(block + 32)) {
+      const Ints w0 = Word(block + 64, 0), w1 = Word(block + 64, 1);
+      const Ints w2 = Word(block + 64, 2);
+      scales[0] = Bits<0, 63>(w0);
+      mins[0] = Bits<0, 63>(w1);
+      scales[1] = V::Or(Bits<0, 15>(w2), Bits<2, 48>(w0));
+      mins[1] = V::Or(Bits<4, 15>(w2), Bits<2, 48>(w1));
+    }
+  };
+  struct SixBitScales {
+    static constexpr int kScales = 1;
+    static constexpr bool kHasMin = true;
+    using Head = SixBits;
+    template <int kPart>
+    static Floats Scale(const SixBits& head, int) {
+      return V::Mul(head.d, ByteOfLanes<kPart % 4>(head.scales[kPart / 4]));
+    }
+    template <int kPart>
+    static Floats Min(const SixBits& head, int) {
+      return V::Mul(head.dmin, ByteOfLanes<kPart % 4>(head.mins[kPart / 4]));
+    }
+  };
+
+  struct Q4_K : SixBitScales {
+    static constexpr int kParts = 8, kBlockBytes = 144, kOffset = 0;
+    template <int kPart, int kWord>
+    static Ints Bytes(const std::byte* block) {
+      return Bits<kPart % 2 * 4, 15>(Word(block + 256, kPart / 2 * 8 + kWord));
+    }
+  };
+
+  struct Q5_K : SixBitScales {
+    static constexpr int kParts = 8, kBlockBytes = 176, kOffset = 0;
+    template <int kPart, int kWord>
+    static Ints Bytes(const std::byte* block) {
+      return V::Or(
+          Bits<kPart % 2 * 4, 15>(Word(block + 768, kPart / 2 * 8 + kWord)),
+          Bit<kPart, 4>(Word(block + 256, kWord)));
+    }
+  };
+
+  struct Q2_K {
+    static constexpr int kParts = 8, kBlockBytes = 84, kOffset = 0;
+    static constexpr int kScales = 2;
+    static constexpr bool kHasMin = true;
+    struct Head {
+      Floats d, dmin;
+      Ints scales[4], mins[4];
+      explicit Head(const std::byte* block)
+          : d(V::LoadHalfs(block + 1280)), dmin(V::LoadHalfs(block + 1312)) {
+        for (int i = 0; i < 4; ++i) {
+          scales[i] = Bits<0, 15>(Word(block, i));
+          mins[i] = Bits<4, 15>(Word(block, i));
+        }
+      }
+    };
+    template <int kPart, int kWord>
+    static Ints Bytes(const std::byte* block) {
+      return Bits<kPart % 4 * 2, 3>(Word(block + 256, kPart / 4 * 8 + kWord));
+    }
+    template <int kPart>
+    static Floats Scale(const Head& head, int k) {
+      return V::Mul(head.d, OfHalf<kPart>(head.scales[kPart / 2], k));
+    }
+    template <int kPart>
+    static Floats Min(const Head& head, int k) {
+      return V::Mul(head.dmin, OfHalf<kPart>(head.mins[kPart / 2], k));
+    }
+    template <int kPart>
+    static Floats OfHalf(Ints words, int k) {
+      return k == 0 ? ByteOfLanes<kPart % 2 * 2>(words)
+                    : ByteOfLanes<kPart % 2 * 2 + 1>(words);
+    }
+  };
+
+  // Scales of one signed byte for every 16 elements.
+  struct SignedScales {
+    static constexpr int kScales = 2;
+    static constexpr bool kHasMin = false;
+    template <int kPart, typename Head>
+    static Floats Scale(const Head& head, int k) {
+      const Ints words = head.scales[kPart / 2];
+      return V::Mul(head.d, k == 0
+                                ? SignedByteOfLanes<kPart % 2 * 2>(words)
+                                : SignedByteOfLanes<kPart % 2 * 2 + 1>(words));
+    }
+  };
+
+  struct Q3_K : SignedScales {
+    static constexpr int kParts = 8, kBlockBytes = 110, kOffset = 4;
+    struct Head {
+      Floats d;
+      Ints scales[4];
+      explicit Head(const std::byte* block) : d(V::LoadHalfs(block + 1728)) {
+        const std::byte* packed = block + 1536;
+        const Ints w0 = Word(packed, 0), w1 = Word(packed, 1);
+        const Ints upper = Word(packed, 2);
+        scales[0] = Signed(Bits<0, 15>(w0), TwoBitsAt4<0>(upper));
+        scales[1] = Signed(Bits<0, 15>(w1), TwoBitsAt4<2>(upper));
+        scales[2] = Signed(Bits<4, 15>(w0), TwoBitsAt4<4>(upper));
+        scales[3] = Signed(Bits<4, 15>(w1), TwoBitsAt4<6>(upper));
+      }
+      // 6 bits, 32 too much, as a signed byte: with bit 5 turned round, bits 5
+      // to 7 are the sign.
+      static Ints Signed(Ints low, Ints upper) {
+        const Ints turned = V::Xor(V::Or(low, upper), V::BroadcastByte(32));
+        const Ints sign = V::And(turned, V::BroadcastByte(32));
+        return V::Or(turned, V::Or(V::template Left<1>(sign),
+                                   V::template Left<2>(sign)));
+      }
+    };
+    template <int kPart, int kWord>
+    static Ints Bytes(const std::byte* block) {
+      return V::Or(
+          Bits<kPart % 4 * 2, 3>(Word(block + 512, kPart / 4 * 8 + kWord)),
+          Bit<kPart, 2>(Word(block, kWord)));
+    }
+  };
+
+  struct Q6_K : SignedScales {
+    static constexpr int kParts = 8, kBlockBytes = 210, kOffset = 32;
+    struct Head {
+      Floats d;
+      Ints scales[4];
+      explicit Head(const std::byte* block)
+          : d(V::LoadHalfs(block + 52 * kWordBytes)) {
+        for (int i = 0; i < 4; ++i) scales[i] = Word(block, 48 + i);
+      }
+    };
+    template <int kPart, int kWord>
+    static Ints Bytes(const std::byte* block) {
+      constexpr int kHalf = kPart / 4, kIn = kPart % 4;
+      const Ints low = Word(block, kHalf * 16 + kIn % 2 * 8 + kWord);
+      const Ints high = Word(block, 32 + kHalf * 8 + kWord);
+      return V::Or(Bits<kIn / 2 * 4, 15>(low), TwoBitsAt4<2 * kIn>(high));
+    }
+  };
+
+  struct IQ4_XS {
+    static constexpr int kParts = 8, kBlockBytes = 136, kOffset = kIQ4Offset;
+    static constexpr int kScales = 1;
+    static constexpr bool kHasMin = false;
+    struct Head {
+      Floats d;
+      Ints low, upper;
+      explicit Head(const std::byte* block)
+          : d(V::LoadHalfs(block)),
+            low(Word(block + 64, 0)),
+            upper(V::WidenHalfWords(block + 32)) {}
+    };
+    template <int kPart, int kWord>
+    static Ints Bytes(const std::byte* block) {
+      return V::LookUp(kIQ4Raised.data(),
+                       Nibbles<kWord>(block + 128 + kPart * 256));
+    }
+    template <int kPart>
+    static Floats Scale(const Head& head, int) {
+      const Ints low =
+          V::And(V::template Right<4 * kPart>(head.low), V::Broadcast(15));
+      const Ints upper =
+          V::And(V::template Right<2 * kPart>(head.upper), V::Broadcast(3));
+      const Ints scale =
+          V::Sub(V::Or(low, V::template Left<4>(upper)), V::Broadcast(32));
+      return V::Mul(head.d, V::ToFloats(scale));
+    }
+  };
+};
+
+}  // namespace
+}  // namespace shoal::kernels
+
+#endif  // SHOAL_KERNELS_PRODUCT_TYPES_VNNI_H_

@@ -1,0 +1,106 @@
+// Products with a8 activations by instructions that multiply unsigned by signed
+// bytes and add four products into an i32 (VNNI), for any vector V
+// (vector_avx512.h, vector_avxvnni.h). For files compiled for one of these
+// only; static for the reason given in kernels/tile.h.
+//
+// Weights are read as unsigned bytes, `kOffset` too much; the activations' sums
+// take that off: sum((b - o) a) = sum(b a) - o sum(a). The sums are exact: at
+// most 32 * 255 * 127 + 255 * 32 * 127 < 2^22. Then one float multiply-add for
+// the scale and one for the minimum, parts in order, so that a token's bits do
+// not depend on the way taken:
+//   one token  product_vnni_one.h
+//   several    product_vnni_many.h
+
+#ifndef SHOAL_KERNELS_PRODUCT_VNNI_H_
+#define SHOAL_KERNELS_PRODUCT_VNNI_H_
+
+#include "kernels/product_types_vnni.h"
+#include "kernels/product_vnni_many.h"
+#include "kernels/product_vnni_one.h"
+#include "kernels/tile.h"
+
+namespace shoal::kernels {
+namespace {
+
+template <typename V, typename Type>
+void VnniRows(const WeightMatrix& weights, uint32_t row_begin, uint32_t row_end,
+              const ActivationView& input, const ProductOutput& output) {
+  const TypeEntry& entry = EntryOf(weights.type);
+  if (input.tokens > 1) {
+    constexpr uint32_t kStep = V::kTiles * kTileRows;
+    for (uint32_t token = 0; token < input.tokens; token += kManyTokensMax) {
+      const uint32_t left = input.tokens - token;
+      const uint32_t count = left < kManyTokensMax ? left : kManyTokensMax;
+      uint32_t row = row_begin;
+      for (; row + kStep - kTileRows < row_end; row += kStep) {
+        DotMany<V, Type, V::kTiles>(weights, entry, row, input, token, count,
+                                    output);
+      }
+      for (; row < row_end; row += kTileRows) {
+        DotMany<V, Type, 1>(weights, entry, row, input, token, count, output);
+      }
+    }
+    return;
+  }
+  alignas(64) std::byte scratch[kTileScratchBytes];
+  for (uint32_t row = row_begin; row < row_end; row += kTileRows) {
+    const Tile tile = TileAt(weights, entry, row, scratch);
+    OneToken<V, Type>::Dot(tile, input, output, scratch);
+  }
+}
+
+template <typename V>
+void VnniProductA8(const WeightMatrix& weights, uint32_t begin, uint32_t end,
+                   const ActivationView& input, const ProductOutput& output) {
+  using Types = Vnni<V>;
+  switch (weights.type) {
+    case WeightType::kQ4_0:
+      return VnniRows<V, typename Types::Q4_0>(weights, begin, end, input,
+                                               output);
+    case WeightType::kQ4_1:
+      return VnniRows<V, typename Types::Q4_1>(weights, begin, end, input,
+                                               output);
+    case WeightType::kQ5_0:
+      return VnniRows<V, typename Types::Q5_0>(weights, begin, end, input,
+                                               output);
+    case WeightType::kQ5_1:
+      return VnniRows<V, typename Types::Q5_1>(weights, begin, end, input,
+                                               output);
+    case WeightType::kQ8_0:
+      return VnniRows<V, typename Types::Q8_0>(weights, begin, end, input,
+                                               output);
+    case WeightType::kQ2_K:
+      return VnniRows<V, typename Types::Q2_K>(weights, begin, end, input,
+                                               output);
+    case WeightType::kQ3_K:
+      return VnniRows<V, typename Types::Q3_K>(weights, begin, end, input,
+                                               output);
+    case WeightType::kQ4_K:
+      return VnniRows<V, typename Types::Q4_K>(weights, begin, end, input,
+                                               output);
+    case WeightType::kQ5_K:
+      return VnniRows<V, typename Types::Q5_K>(weights, begin, end, input,
+                                               output);
+    case WeightType::kQ6_K:
+      return VnniRows<V, typename Types::Q6_K>(weights, begin, end, input,
+                                               output);
+    case WeightType::kIQ4_NL:
+      return VnniRows<V, typename Types::IQ4_NL>(weights, begin, end, input,
+                                                 output);
+    case WeightType::kIQ4_XS:
+      return VnniRows<V, typename Types::IQ4_XS>(weights, begin, end, input,
+                                                 output);
+    case WeightType::kMXFP4:
+      return VnniRows<V, typename Types::MXFP4>(weights, begin, end, input,
+                                                output);
+    case WeightType::kF32:
+    case WeightType::kF16:
+    case WeightType::kBF16:
+      return;  // excluded by CheckProductArguments()
+  }
+}
+
+}  // namespace
+}  // namespace shoal::kernels
+
+#endif  // SHOAL_KERNELS_PRODUCT_VNNI_H_

@@ -1,0 +1,105 @@
+// One token against one tile, straight from the blocks: memory binds, and
+// every byte of it is used once. See product_vnni.h.
+
+#ifndef SHOAL_KERNELS_PRODUCT_VNNI_ONE_H_
+#define SHOAL_KERNELS_PRODUCT_VNNI_ONE_H_
+
+#include <utility>
+
+#include "kernels/a8_rows.h"
+#include "kernels/product_types_vnni.h"
+#include "kernels/tile.h"
+
+namespace shoal::kernels {
+namespace {
+
+// How far ahead of the block that is multiplied memory is asked for: weights
+// are read once and in order, faster than the processor prefetches by itself.
+constexpr uint32_t kVnniPrefetchBytes = 4096;
+
+template <typename V, typename Type>
+struct OneToken {
+  using Ints = typename V::Ints;
+  using Floats = typename V::Floats;
+
+  static void Dot(const Tile& tile, const ActivationView& input,
+                  const ProductOutput& output, std::byte* scratch) {
+    constexpr uint32_t kBytes = Type::kBlockBytes * kTileRows;
+    A8Rows rows(input, 0);
+    Floats acc = V::BroadcastFloat(0.0f);
+    const bool full = tile.rows == kTileRows;
+    for (uint64_t block = 0; block < rows.blocks / Type::kParts; ++block) {
+      const std::byte* data =
+          full ? tile.data + block * kBytes
+               : BlockAt(tile, block, 1, Type::kBlockBytes, scratch);
+      for (uint32_t at = 0; full && at < kBytes; at += 64) {
+        _mm_prefetch(data + kVnniPrefetchBytes + at, _MM_HINT_T0);
+      }
+      acc = AddBlock(data, rows, acc,
+                     std::make_integer_sequence<int, Type::kParts>());
+      rows.Skip(Type::kParts);
+    }
+    float results[kTileRows];
+    V::StoreFloats(acc, results);
+    WriteTile(tile, output, 0, results);
+  }
+
+ private:
+  template <int... kPart>
+  static inline Floats AddBlock(const std::byte* data, const A8Rows& rows,
+                                Floats acc,
+                                std::integer_sequence<int, kPart...>) {
+    const typename Type::Head head(data);
+    ((acc = AddPart<kPart>(data, head, rows, acc)), ...);
+    return acc;
+  }
+
+  template <int kPart>
+  static inline Floats AddPart(const std::byte* data,
+                               const typename Type::Head& head,
+                               const A8Rows& rows, Floats acc) {
+    acc = AddScale<kPart, 0>(data, head, rows, acc);
+    if constexpr (Type::kScales == 2) {
+      acc = AddScale<kPart, 1>(data, head, rows, acc);
+    }
+    return acc;
+  }
+
+  // What stands under scale k of a part.
+  template <int kPart, int k>
+  static inline Floats AddScale(const std::byte* data,
+                                const typename Type::Head& head,
+                                const A8Rows& rows, Floats acc) {
+    constexpr int kWords = 8 / Type::kScales;
+    const int sum = rows.SumOf<Type::kScales>(0, kPart, k);
+    const Ints products = AddWords<kPart, k * kWords>(
+        data, rows, V::Broadcast(-Type::kOffset * sum),
+        std::make_integer_sequence<int, kWords>());
+    const float activation_scale = rows.scales[kPart];
+    acc = V::MulAdd(V::ToFloats(products),
+                    V::Mul(Type::template Scale<kPart>(head, k),
+                           V::BroadcastFloat(activation_scale)),
+                    acc);
+    if constexpr (Type::kHasMin) {
+      const float scaled_sum = static_cast<float>(sum) * activation_scale;
+      acc = V::MulSub(Type::template Min<kPart>(head, k),
+                      V::BroadcastFloat(scaled_sum), acc);
+    }
+    return acc;
+  }
+
+  template <int kPart, int kFirst, int... kWord>
+  static inline Ints AddWords(const std::byte* data, const A8Rows& rows,
+                              Ints sums, std::integer_sequence<int, kWord...>) {
+    ((sums = V::Dot(sums, Type::template Bytes<kPart, kFirst + kWord>(data),
+                    V::Broadcast4(rows.quants + kPart * kA8BlockElements +
+                                  4 * (kFirst + kWord)))),
+     ...);
+    return sums;
+  }
+};
+
+}  // namespace
+}  // namespace shoal::kernels
+
+#endif  // SHOAL_KERNELS_PRODUCT_VNNI_ONE_H_
