@@ -127,7 +127,9 @@ struct PanelProduct {
     float scaled_sums[T][kPanelParts * kScales];
     PrepareSums<T>(rows, panel, offsets, scaled_sums);
     Floats sum[T][N];
+#pragma GCC unroll 8
     for (int t = 0; t < T; ++t) {
+#pragma GCC unroll 8
       for (int n = 0; n < N; ++n) {
         sum[t][n] = V::LoadFloats(acc + (t * N + n) * kTileRows);
       }
@@ -137,7 +139,9 @@ struct PanelProduct {
       for (int k = 0; k < kScales; ++k) {
         const int index = part * kScales + k;
         Ints ints[T][N];
+#pragma GCC unroll 8
         for (int t = 0; t < T; ++t) {
+#pragma GCC unroll 8
           for (int n = 0; n < N; ++n) {
             ints[t][n] = V::Broadcast(offsets[t][index]);
           }
@@ -145,9 +149,11 @@ struct PanelProduct {
         AddWords<T>(panel.bytes + (part * N * 8 + k * kWords) * kWordBytes,
                     rows.quants + part * kA8BlockElements + 4 * k * kWords,
                     rows.cols, ints);
+#pragma GCC unroll 8
         for (int t = 0; t < T; ++t) {
           const Floats activation_scale =
               V::BroadcastFloat(rows.scales[t * rows.blocks + part]);
+#pragma GCC unroll 8
           for (int n = 0; n < N; ++n) {
             const int at = (index * N + n) * kTileRows;
             sum[t][n] = V::MulAdd(
@@ -163,7 +169,9 @@ struct PanelProduct {
         }
       }
     }
+#pragma GCC unroll 8
     for (int t = 0; t < T; ++t) {
+#pragma GCC unroll 8
       for (int n = 0; n < N; ++n) {
         V::StoreFloats(sum[t][n], acc + (t * N + n) * kTileRows);
       }
@@ -177,11 +185,14 @@ struct PanelProduct {
 #pragma GCC unroll 8
     for (int w = 0; w < kWords; ++w) {
       Ints words[N];
+#pragma GCC unroll 8
       for (int n = 0; n < N; ++n) {
         words[n] = V::Load(bytes + (n * 8 + w) * kWordBytes);
       }
+#pragma GCC unroll 8
       for (int t = 0; t < T; ++t) {
         const Ints a = V::Broadcast4(quants + t * cols + 4 * w);
+#pragma GCC unroll 8
         for (int n = 0; n < N; ++n) {
           ints[t][n] = V::Dot(ints[t][n], words[n], a);
         }

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
+#include "kernels/kernel_table.h"
 #include "tests/testing/golden_case.h"
 #include "tests/testing/in_process_fleet.h"
 #include "tests/testing/temporary_folder.h"
@@ -53,7 +55,7 @@ absl::StatusOr<Outcome> Evaluate(InProcessFleet& fleet,
   return outcome;
 }
 
-class GoldenModelsTest : public ::testing::TestWithParam<const char*> {
+class GoldenModelsTest : public ::testing::TestWithParam<absl::string_view> {
  protected:
   // Calls `check` for every case, and prints a table of what came out.
   template <typename Check>
@@ -100,7 +102,7 @@ class GoldenModelsTest : public ::testing::TestWithParam<const char*> {
 
 TEST_P(GoldenModelsTest, FloatActivationsGiveTheFloat64LogitsAndGreedyTokens) {
   FleetOptions options;
-  options.isa = GetParam();
+  options.isa = std::string(GetParam());
   options.run.f32_activations = true;
   options.run.kv = parallel::KvFormat::kF32;
   ForEachCase(options, [](const GoldenCase& golden, const Outcomes& outcomes) {
@@ -119,7 +121,7 @@ TEST_P(GoldenModelsTest, FloatActivationsGiveTheFloat64LogitsAndGreedyTokens) {
 // do not do; an F16 cache has 3e-3 of its own.
 TEST_P(GoldenModelsTest, QuantizedActivationsStayWithinTheReferencesNoise) {
   FleetOptions options;
-  options.isa = GetParam();
+  options.isa = std::string(GetParam());
   ForEachCase(options, [](const GoldenCase& golden, const Outcomes& outcomes) {
     double square_sum = 0;
     double max = 0;
@@ -140,7 +142,7 @@ TEST_P(GoldenModelsTest, QuantizedActivationsStayWithinTheReferencesNoise) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Isas, GoldenModelsTest,
-                         ::testing::Values("scalar", "auto"));
+                         ::testing::ValuesIn(kernels::AvailableIsas()));
 
 }  // namespace
 }  // namespace shoal

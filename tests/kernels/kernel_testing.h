@@ -18,6 +18,7 @@
 #include "kernels/half.h"
 #include "kernels/kernel_table.h"
 #include "kernels/type_table.h"
+#include "tests/kernels/extra_tables.h"
 
 namespace shoal::kernels::testing {
 
@@ -203,8 +204,9 @@ inline std::string CaseName(const KernelTable& table, WeightType type,
 }
 
 // Every table that this processor can run.
+// Every table that this processor runs, and those that only tests have.
 inline std::vector<const KernelTable*> AllTables() {
-  std::vector<const KernelTable*> tables;
+  std::vector<const KernelTable*> tables = ExtraTables();
   for (const absl::string_view isa : AvailableIsas()) {
     tables.push_back(*SelectKernels(isa));
   }
