@@ -1,5 +1,5 @@
-// The functions of the NEON table (kernel_table.h has their contracts). They
-// need what every 64-bit ARM processor has.
+// The functions of the NEON tables (kernel_table.h has their contracts). Unless
+// told otherwise they need what every 64-bit ARM processor has.
 
 #ifndef SHOAL_KERNELS_NEON_H_
 #define SHOAL_KERNELS_NEON_H_
@@ -12,10 +12,15 @@ namespace shoal::kernels::neon {
 
 void Product(const WeightMatrix& weights, uint32_t row_begin, uint32_t row_end,
              const ActivationView& input, const ProductOutput& output);
-// The two halves of it, by the encoding of the input.
-void ProductA8(const WeightMatrix& weights, uint32_t row_begin,
-               uint32_t row_end, const ActivationView& input,
-               const ProductOutput& output);
+// For processors with dotprod, and with dotprod and i8mm. All three make the
+// same bits.
+void ProductDotprod(const WeightMatrix& weights, uint32_t row_begin,
+                    uint32_t row_end, const ActivationView& input,
+                    const ProductOutput& output);
+void ProductI8mm(const WeightMatrix& weights, uint32_t row_begin,
+                 uint32_t row_end, const ActivationView& input,
+                 const ProductOutput& output);
+// The part that they share: float activations.
 void ProductF32(const WeightMatrix& weights, uint32_t row_begin,
                 uint32_t row_end, const ActivationView& input,
                 const ProductOutput& output);
@@ -24,8 +29,15 @@ void EncodeA8(const float* from, uint32_t cols, int8_t* quants, float* scales,
               int16_t* sums);
 void RmsNorm(const float* from, const float* weight, uint32_t count, float eps,
              float* to);
+void LayerNorm(const float* from, const float* weight, const float* bias,
+               uint32_t count, float eps, float* to);
 void SiluMul(float* gate, const float* up, uint32_t count);
+void GeluMul(float* gate, const float* up, uint32_t count);
+void SwigluClamped(float* gate, const float* up, uint32_t count);
+void Rope(RopePairing pairing, const float* cos_sin, uint32_t rotary_dim,
+          float* head);
 void Attention(const AttentionArgs& args, float* out);
+void F32ToF16(const float* from, uint32_t count, uint16_t* to);
 
 }  // namespace shoal::kernels::neon
 

@@ -4,8 +4,7 @@
 
 #include "kernels/isa.h"
 #include "kernels/neon.h"
-#include "kernels/product_neon.h"
-#include "kernels/scalar.h"
+#include "kernels/product_traits_k_neon.h"
 #include "kernels/tile.h"
 
 namespace shoal::kernels::neon {
@@ -34,7 +33,7 @@ struct F16 {
   static void Widen(const std::byte* block, int, uint32_t count,
                     float* buffer) {
     for (uint32_t i = 0; i < kQuarters * count; ++i) {
-      vst1q_f32(buffer + 4 * i, LoadHalfs(block + 8 * i));
+      vst1q_f32(buffer + 4 * i, LoadHalfs(block, i));
     }
   }
 };
@@ -45,86 +44,82 @@ struct BF16 {
   static void Widen(const std::byte* block, int, uint32_t count,
                     float* buffer) {
     for (uint32_t i = 0; i < kQuarters * count; ++i) {
-      uint16_t values[4];
-      std::memcpy(values, block + 8 * i, sizeof(values));
-      vst1q_f32(buffer + 4 * i,
-                vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(values), 16)));
+      const uint16x4_t values = LoadShorts(block, i);
+      vst1q_f32(buffer + 4 * i, vreinterpretq_f32_u32(vshll_n_u16(values, 16)));
     }
   }
 };
 
-// Stores quants * scale - min as a column of 4 rows; two roundings, as
-// Dequantize() has them.
-inline void StoreColumn(int32x4_t quants, float32x4_t scale, float32x4_t min,
-                        float* column) {
-  vst1q_f32(column, vsubq_f32(vmulq_f32(vcvtq_f32_s32(quants), scale), min));
-}
-
-struct Q4_0 {
-  static constexpr uint32_t kParts = 1;
-
-  static void Widen(const std::byte* block, int, uint32_t, float* buffer) {
-    for (int q = 0; q < kQuarters; ++q) {
-      const float32x4_t scale = LoadHalfs(block + 8 * q);
-      for (int i = 0; i < 32; ++i) {
-        const uint8x16_t words = LoadWord(block + 32, i % 16 / 4, q);
-        const uint8x16_t nibbles =
-            i < 16 ? LowNibbles(words) : vshrq_n_u8(words, 4);
-        const int32x4_t quants = vsubq_s32(
-            vreinterpretq_s32_u32(ByteOfLane(nibbles, i % 4)), vdupq_n_s32(8));
-        StoreColumn(quants, scale, vdupq_n_f32(0.0f),
-                    buffer + i * kTileRows + 4 * q);
-      }
-    }
-  }
-};
-
-struct Q8_0 {
-  static constexpr uint32_t kParts = 1;
-
-  static void Widen(const std::byte* block, int, uint32_t, float* buffer) {
-    for (int q = 0; q < kQuarters; ++q) {
-      const float32x4_t scale = LoadHalfs(block + 8 * q);
-      for (int i = 0; i < 32; ++i) {
-        StoreColumn(SignedByteOfLane(LoadWord(block + 32, i / 4, q), i % 4),
-                    scale, vdupq_n_f32(0.0f), buffer + i * kTileRows + 4 * q);
-      }
-    }
-  }
-};
-
-struct Q4_K {
-  static constexpr uint32_t kParts = 8;
+// The quantised types, after product_traits_neon.h.
+template <typename Blocks>
+struct Quantised {
+  static constexpr uint32_t kParts = Blocks::kParts;
 
   static void Widen(const std::byte* block, int part, uint32_t, float* buffer) {
-    const std::byte* words = block + 256 + part / 2 * 8 * 64;
-    const int shift = part % 2 * 4;
-    for (int q = 0; q < kQuarters; ++q) {
-      const Q4KScale scale = ReadQ4KScale(block, part, q);
-      for (int i = 0; i < 32; ++i) {
-        const uint8x16_t nibbles =
-            LowNibbles(ShiftRight(LoadWord(words, i / 4, q), shift));
-        StoreColumn(vreinterpretq_s32_u32(ByteOfLane(nibbles, i % 4)),
-                    scale.scale, scale.min, buffer + i * kTileRows + 4 * q);
-      }
+    const int group = part / Blocks::kGroup;
+    for (int quarter = 0; quarter < kQuarters; ++quarter) {
+      WidenSub<0>(block, group, part % Blocks::kGroup, quarter,
+                  buffer + 4 * quarter);
     }
   }
-};
 
-struct Q6_K {
-  static constexpr uint32_t kParts = 8;
-
-  static void Widen(const std::byte* block, int part, uint32_t, float* buffer) {
-    for (int q = 0; q < kQuarters; ++q) {
-      const float32x4_t factor = LoadHalfs(block + kQ6KFactors + 8 * q);
-      for (int i = 0; i < 32; ++i) {
-        const int32x4_t scale = Q6KScale(block, 2 * part + i / 16, q);
-        const uint8x16_t words =
-            vreinterpretq_u8_s8(Q6KQuants(block, part, i / 4, q));
-        StoreColumn(SignedByteOfLane(words, i % 4),
-                    vmulq_f32(factor, vcvtq_f32_s32(scale)), vdupq_n_f32(0.0f),
-                    buffer + i * kTileRows + 4 * q);
+ private:
+  // Makes what is known only now, the part's place `sub` in its group, known
+  // when compiling.
+  template <int kSub>
+  static void WidenSub(const std::byte* block, int group, int sub, int quarter,
+                       float* buffer) {
+    if constexpr (kSub + 1 < Blocks::kGroup) {
+      if (sub != kSub) {
+        return WidenSub<kSub + 1>(block, group, sub, quarter, buffer);
       }
+    }
+    const typename Blocks::Header header =
+        Blocks::ReadHeader(block, group, quarter);
+    PartQuants quants;
+    Blocks::template Quants<kSub>(block, group, quarter, quants);
+    const float32x4_t none = vdupq_n_f32(0.0f);
+    if constexpr (Blocks::kScales == 1) {
+      const float32x4_t scale = Blocks::template Scale<kSub>(header);
+      const float32x4_t min =
+          Blocks::kHasMin ? Blocks::template Min<kSub>(header) : none;
+      StoreWords(quants, 0, 8, scale, min, buffer);
+    } else {
+      float32x4_t mins[2] = {none, none};
+      if constexpr (Blocks::kHasMin) {
+        mins[0] =
+            Times(header.min_factor, Blocks::template Min<kSub, 0>(header));
+        mins[1] =
+            Times(header.min_factor, Blocks::template Min<kSub, 1>(header));
+      }
+      StoreWords(quants, 0, 4,
+                 Times(header.factor, Blocks::template Scale<kSub, 0>(header)),
+                 mins[0], buffer);
+      StoreWords(quants, 4, 8,
+                 Times(header.factor, Blocks::template Scale<kSub, 1>(header)),
+                 mins[1], buffer);
+    }
+  }
+
+  static float32x4_t Times(float32x4_t factor, int32x4_t number) {
+    return vmulq_f32(factor, vcvtq_f32_s32(number));
+  }
+
+  // Stores quant * scale - min for the elements of words [first, past); two
+  // roundings, as Dequantize() has them.
+  static void StoreWords(const PartQuants& quants, int first, int past,
+                         float32x4_t scale, float32x4_t min, float* buffer) {
+    const auto store = [&](int32x4_t raw, int element) {
+      const int32x4_t quant = vsubq_s32(raw, vdupq_n_s32(Blocks::kOffset));
+      vst1q_f32(buffer + element * kTileRows,
+                vsubq_f32(vmulq_f32(vcvtq_f32_s32(quant), scale), min));
+    };
+    for (int w = first; w < past; ++w) {
+      const uint8x16_t word = vreinterpretq_u8_s8(quants[w]);
+      store(SignedByteOfLane<0>(word), 4 * w);
+      store(SignedByteOfLane<1>(word), 4 * w + 1);
+      store(SignedByteOfLane<2>(word), 4 * w + 2);
+      store(SignedByteOfLane<3>(word), 4 * w + 3);
     }
   }
 };
@@ -223,33 +218,44 @@ void ProductF32(const WeightMatrix& weights, uint32_t row_begin,
     case WeightType::kBF16:
       return Rows<BF16>(weights, row_begin, row_end, input, output);
     case WeightType::kQ4_0:
-      return Rows<Q4_0>(weights, row_begin, row_end, input, output);
-    case WeightType::kQ8_0:
-      return Rows<Q8_0>(weights, row_begin, row_end, input, output);
-    case WeightType::kQ4_K:
-      return Rows<Q4_K>(weights, row_begin, row_end, input, output);
-    case WeightType::kQ6_K:
-      return Rows<Q6_K>(weights, row_begin, row_end, input, output);
+      return Rows<Quantised<Q4_0Blocks>>(weights, row_begin, row_end, input,
+                                         output);
     case WeightType::kQ4_1:
+      return Rows<Quantised<Q4_1Blocks>>(weights, row_begin, row_end, input,
+                                         output);
     case WeightType::kQ5_0:
+      return Rows<Quantised<Q5_0Blocks>>(weights, row_begin, row_end, input,
+                                         output);
     case WeightType::kQ5_1:
+      return Rows<Quantised<Q5_1Blocks>>(weights, row_begin, row_end, input,
+                                         output);
+    case WeightType::kQ8_0:
+      return Rows<Quantised<Q8_0Blocks>>(weights, row_begin, row_end, input,
+                                         output);
     case WeightType::kQ2_K:
+      return Rows<Quantised<Q2_KBlocks>>(weights, row_begin, row_end, input,
+                                         output);
     case WeightType::kQ3_K:
+      return Rows<Quantised<Q3_KBlocks>>(weights, row_begin, row_end, input,
+                                         output);
+    case WeightType::kQ4_K:
+      return Rows<Quantised<Q4_KBlocks>>(weights, row_begin, row_end, input,
+                                         output);
     case WeightType::kQ5_K:
+      return Rows<Quantised<Q5_KBlocks>>(weights, row_begin, row_end, input,
+                                         output);
+    case WeightType::kQ6_K:
+      return Rows<Quantised<Q6_KBlocks>>(weights, row_begin, row_end, input,
+                                         output);
     case WeightType::kIQ4_NL:
+      return Rows<Quantised<IQ4_NLBlocks>>(weights, row_begin, row_end, input,
+                                           output);
     case WeightType::kIQ4_XS:
+      return Rows<Quantised<IQ4_XSBlocks>>(weights, row_begin, row_end, input,
+                                           output);
     case WeightType::kMXFP4:
-      return scalar::ProductTile16(weights, row_begin, row_end, input, output);
-  }
-}
-
-void Product(const WeightMatrix& weights, uint32_t row_begin, uint32_t row_end,
-             const ActivationView& input, const ProductOutput& output) {
-  CheckProductArguments(LayoutId::kTile16, weights, row_begin, row_end, input);
-  if (input.encoding == Encoding::kA8) {
-    ProductA8(weights, row_begin, row_end, input, output);
-  } else {
-    ProductF32(weights, row_begin, row_end, input, output);
+      return Rows<Quantised<MXFP4Blocks>>(weights, row_begin, row_end, input,
+                                          output);
   }
 }
 
