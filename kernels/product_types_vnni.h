@@ -76,8 +76,8 @@ struct Vnni {
   }
   template <int kIndex>
   static Floats ByteOfLanes(Ints words) {
-    return V::ToFloats(
-        V::And(V::template Right<8 * kIndex>(words), V::Broadcast(255)));
+    const Ints bytes = V::template Right<8 * kIndex>(words);
+    return V::ToFloats(kIndex == 3 ? bytes : V::And(bytes, V::Broadcast(255)));
   }
   template <int kIndex>
   static Floats SignedByteOfLanes(Ints words) {
@@ -196,7 +196,7 @@ struct Vnni {
   // The 8 scales and minima of Q4_K and Q5_K, a byte each.
   struct SixBits {
     Floats d, dmin;
-    Ints scales[2], mins[2];
+    Ints scales[2], mins[2];  // of parts 0-3 and 4-7
     explicit SixBits(const std::byte* block)
         : d(V::LoadHalfs(block)), dmin(V::LoadHalfs(block + 32)) {
       const Ints w0 = Word(block + 64, 0), w1 = Word(block + 64, 1);
@@ -221,11 +221,20 @@ struct Vnni {
     }
   };
 
+  // High nibbles stay where they are, 16 times too large, and their scales are
+  // 16 times too small, which is exact: it saves the shifts.
   struct Q4_K : SixBitScales {
     static constexpr int kParts = 8, kBlockBytes = 144, kOffset = 0;
     template <int kPart, int kWord>
     static Ints Bytes(const std::byte* block) {
-      return Bits<kPart % 2 * 4, 15>(Word(block + 256, kPart / 2 * 8 + kWord));
+      return V::And(Word(block + 256, kPart / 2 * 8 + kWord),
+                    V::BroadcastByte(kPart % 2 == 0 ? 0x0f : 0xf0));
+    }
+    template <int kPart>
+    static Floats Scale(const SixBits& head, int k) {
+      const Floats scale = SixBitScales::template Scale<kPart>(head, k);
+      if constexpr (kPart % 2 == 0) return scale;
+      return V::Mul(scale, V::BroadcastFloat(1.0f / 16));
     }
   };
 

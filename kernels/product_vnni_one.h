@@ -15,7 +15,7 @@ namespace {
 
 // How far ahead of the block that is multiplied memory is asked for: weights
 // are read once and in order, faster than the processor prefetches by itself.
-constexpr uint32_t kVnniPrefetchBytes = 4096;
+constexpr uint32_t kVnniPrefetchBytes = 3072;
 
 template <typename V, typename Type>
 struct OneToken {
@@ -32,9 +32,6 @@ struct OneToken {
       const std::byte* data =
           full ? tile.data + block * kBytes
                : BlockAt(tile, block, 1, Type::kBlockBytes, scratch);
-      for (uint32_t at = 0; full && at < kBytes; at += 64) {
-        _mm_prefetch(data + kVnniPrefetchBytes + at, _MM_HINT_T0);
-      }
       acc = AddBlock(data, rows, acc,
                      std::make_integer_sequence<int, Type::kParts>());
       rows.Skip(Type::kParts);
@@ -45,35 +42,76 @@ struct OneToken {
   }
 
  private:
+  // Of the activations that a block meets: what its offset takes off, and what
+  // its minima multiply. Blocks of 8 parts do it for all at once.
+  class Sums {
+   public:
+    explicit Sums(const A8Rows& rows) {
+      for (int i = 0; i < kCount; ++i) {
+        const int part = i / Type::kScales, k = i % Type::kScales;
+        const int sum = rows.SumOf<Type::kScales>(0, part, k);
+        if constexpr (Type::kOffset != 0) offsets_[i] = -Type::kOffset * sum;
+        if constexpr (Type::kHasMin) {
+          scaled_[i] = static_cast<float>(sum) * rows.scales[part];
+        }
+      }
+    }
+    int32_t offset(int part, int k) const {
+      return Type::kOffset == 0 ? 0 : offsets_[part * Type::kScales + k];
+    }
+    float scaled(int part, int k) const {
+      return scaled_[part * Type::kScales + k];
+    }
+
+   private:
+    static constexpr int kCount = Type::kParts * Type::kScales;
+    int32_t offsets_[kCount];
+    float scaled_[kCount];
+  };
+
   template <int... kPart>
   static inline Floats AddBlock(const std::byte* data, const A8Rows& rows,
                                 Floats acc,
                                 std::integer_sequence<int, kPart...>) {
     const typename Type::Head head(data);
-    ((acc = AddPart<kPart>(data, head, rows, acc)), ...);
+    const Sums sums(rows);
+    ((acc = AddPart<kPart>(data, head, rows, sums, acc)), ...);
     return acc;
   }
 
   template <int kPart>
   static inline Floats AddPart(const std::byte* data,
                                const typename Type::Head& head,
-                               const A8Rows& rows, Floats acc) {
-    acc = AddScale<kPart, 0>(data, head, rows, acc);
+                               const A8Rows& rows, const Sums& sums,
+                               Floats acc) {
+    Prefetch<kPart>(data);
+    acc = AddScale<kPart, 0>(data, head, rows, sums, acc);
     if constexpr (Type::kScales == 2) {
-      acc = AddScale<kPart, 1>(data, head, rows, acc);
+      acc = AddScale<kPart, 1>(data, head, rows, sums, acc);
     }
     return acc;
+  }
+
+  // A part's share of the block, evenly: a burst of requests would keep the
+  // core from the loads that it waits for.
+  template <int kPart>
+  static inline void Prefetch(const std::byte* data) {
+    constexpr uint32_t kBytes = Type::kBlockBytes * kTileRows / Type::kParts;
+    constexpr uint32_t kBegin = (kPart * kBytes + 63) / 64 * 64;
+    for (uint32_t at = kBegin; at < (kPart + 1) * kBytes; at += 64) {
+      _mm_prefetch(data + kVnniPrefetchBytes + at, _MM_HINT_T0);
+    }
   }
 
   // What stands under scale k of a part.
   template <int kPart, int k>
   static inline Floats AddScale(const std::byte* data,
                                 const typename Type::Head& head,
-                                const A8Rows& rows, Floats acc) {
+                                const A8Rows& rows, const Sums& sums,
+                                Floats acc) {
     constexpr int kWords = 8 / Type::kScales;
-    const int sum = rows.SumOf<Type::kScales>(0, kPart, k);
     const Ints products = AddWords<kPart, k * kWords>(
-        data, rows, V::Broadcast(-Type::kOffset * sum),
+        data, rows, V::Broadcast(sums.offset(kPart, k)),
         std::make_integer_sequence<int, kWords>());
     const float activation_scale = rows.scales[kPart];
     acc = V::MulAdd(V::ToFloats(products),
@@ -81,9 +119,8 @@ struct OneToken {
                            V::BroadcastFloat(activation_scale)),
                     acc);
     if constexpr (Type::kHasMin) {
-      const float scaled_sum = static_cast<float>(sum) * activation_scale;
       acc = V::MulSub(Type::template Min<kPart>(head, k),
-                      V::BroadcastFloat(scaled_sum), acc);
+                      V::BroadcastFloat(sums.scaled(kPart, k)), acc);
     }
     return acc;
   }
@@ -91,9 +128,9 @@ struct OneToken {
   template <int kPart, int kFirst, int... kWord>
   static inline Ints AddWords(const std::byte* data, const A8Rows& rows,
                               Ints sums, std::integer_sequence<int, kWord...>) {
-    ((sums = V::Dot(sums, Type::template Bytes<kPart, kFirst + kWord>(data),
-                    V::Broadcast4(rows.quants + kPart * kA8BlockElements +
-                                  4 * (kFirst + kWord)))),
+    ((sums = V::DotBroadcast(
+          sums, Type::template Bytes<kPart, kFirst + kWord>(data),
+          rows.quants + kPart * kA8BlockElements + 4 * (kFirst + kWord))),
      ...);
     return sums;
   }

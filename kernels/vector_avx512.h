@@ -39,6 +39,17 @@ struct Avx512 {
   static Ints Dot(Ints sums, Ints bytes, Ints signed_bytes) {
     return _mm512_dpbusd_epi32(sums, bytes, signed_bytes);
   }
+  // The same with 4 bytes in all lanes. As one instruction, which GCC 12 does
+  // not find by itself.
+  static Ints DotBroadcast(Ints sums, Ints bytes, const int8_t* four) {
+    struct Four {
+      int8_t values[4];
+    };
+    asm("vpdpbusd %2%{1to16%}, %1, %0"
+        : "+v"(sums)
+        : "v"(bytes), "m"(*reinterpret_cast<const Four*>(four)));
+    return sums;
+  }
 
   static Ints And(Ints a, Ints b) { return _mm512_and_si512(a, b); }
   static Ints Or(Ints a, Ints b) { return _mm512_or_si512(a, b); }

@@ -54,6 +54,9 @@ struct AvxVnni {
     return {_mm256_dpbusd_epi32(sums.low, bytes.low, signed_bytes.low),
             _mm256_dpbusd_epi32(sums.high, bytes.high, signed_bytes.high)};
   }
+  static Ints DotBroadcast(Ints sums, Ints bytes, const int8_t* four) {
+    return Dot(sums, bytes, Broadcast4(four));
+  }
 
   static Ints And(Ints a, Ints b) {
     return {_mm256_and_si256(a.low, b.low), _mm256_and_si256(a.high, b.high)};
