@@ -6,6 +6,8 @@ namespace shoal::cli {
 void AddBenchVerb(Command& root) {
   Command& bench = root.AddVerb("bench", "Measuring parts of this machine");
   AddBenchCpuVerb(bench);
+  AddBenchNetVerb(bench);
+  AddBenchAllreduceVerb(bench);
 }
 
 }  // namespace shoal::cli

@@ -7,7 +7,9 @@
 
 namespace shoal::cli {
 
+void AddBenchAllreduceVerb(Command& bench);
 void AddBenchCpuVerb(Command& bench);
+void AddBenchNetVerb(Command& bench);
 
 }  // namespace shoal::cli
 

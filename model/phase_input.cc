@@ -12,6 +12,21 @@ using kernels::ActivationView;
 using kernels::Encoding;
 using kernels::kA8BlockElements;
 
+namespace {
+
+uint64_t RowWireBytes(const InputShape& input) {
+  uint64_t bytes = 0;
+  if (input.encodings.a8) {
+    bytes += kernels::WireBytes(Encoding::kA8, input.cols);
+  }
+  if (input.encodings.f32) {
+    bytes += kernels::WireBytes(Encoding::kF32, input.cols);
+  }
+  return bytes;
+}
+
+}  // namespace
+
 PhaseInput::Slot::Slot(const InputShape& shape, uint32_t tokens_max)
     : cols(shape.cols),
       a8(Encoding::kA8, shape.encodings.a8 ? tokens_max : 0,
@@ -84,10 +99,7 @@ ActivationView PhaseInput::View(uint32_t input, Encoding encoding) const {
 
 uint64_t PhaseInput::WireBytes(const PhaseShape& shape, uint32_t count) {
   uint64_t bytes = 0;
-  for (const auto& [cols, encodings] : shape) {
-    if (encodings.a8) bytes += kernels::WireBytes(Encoding::kA8, cols);
-    if (encodings.f32) bytes += kernels::WireBytes(Encoding::kF32, cols);
-  }
+  for (const InputShape& input : shape) bytes += RowWireBytes(input);
   return bytes * count;
 }
 
@@ -108,11 +120,11 @@ void PhaseInput::Write(uint32_t begin, uint32_t count,
 
 bool PhaseInput::Read(uint32_t begin, uint32_t count,
                       std::span<const std::byte> from) {
-  PhaseShape shape;
+  uint64_t row_bytes = 0;
   for (const auto& [slot, encodings] : current_) {
-    shape.push_back({slot->cols, encodings});
+    row_bytes += RowWireBytes({slot->cols, encodings});
   }
-  if (from.size() != WireBytes(shape, count)) return false;
+  if (from.size() != row_bytes * count) return false;
   for (const auto& [slot, encodings] : current_) {
     const uint32_t cols = slot->cols;
     const uint32_t blocks = cols / kA8BlockElements;

@@ -65,8 +65,12 @@ UnitCompute::UnitCompute(const Options& options,
 
 void UnitCompute::BeginPass(std::span<const TokenPlace> places) {
   SHOAL_CHECK(places.size() <= options_.tokens_max);
-  places_ = places;
+  pass_places_ = places_ = places;
   angles_.clear();
+}
+
+void UnitCompute::SelectTokens(uint32_t begin, uint32_t count) {
+  places_ = pass_places_.subspan(begin, count);
 }
 
 Encoding UnitCompute::EncodingFor(WeightType type) const {
@@ -75,18 +79,21 @@ Encoding UnitCompute::EncodingFor(WeightType type) const {
 }
 
 const float* UnitCompute::AnglesOf(const kernels::RopeParameters& parameters) {
+  const uint32_t width = parameters.rotary_dim;
+  const ptrdiff_t first = places_.data() - pass_places_.data();
   for (const Angles& angles : angles_) {
-    if (angles.parameters == parameters) return angles.cos_sin.data();
+    if (angles.parameters == parameters)
+      return angles.cos_sin.data() + first * width;
   }
+  // For all tokens of the pass, whichever are selected.
   Angles& angles = angles_.emplace_back();
   angles.parameters = parameters;
-  const uint32_t width = parameters.rotary_dim;
-  angles.cos_sin.resize(places_.size() * width);
-  for (size_t t = 0; t < places_.size(); ++t) {
-    kernels::RopeAngles(parameters, places_[t].position,
+  angles.cos_sin.resize(pass_places_.size() * width);
+  for (size_t t = 0; t < pass_places_.size(); ++t) {
+    kernels::RopeAngles(parameters, pass_places_[t].position,
                         std::span(angles.cos_sin).subspan(t * width, width));
   }
-  return angles.cos_sin.data();
+  return angles.cos_sin.data() + first * width;
 }
 
 void UnitCompute::ForEachBatch(

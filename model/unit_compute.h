@@ -69,8 +69,13 @@ class UnitCompute {
   // REQUIRES: pages for every place are reserved in the KvCache.
   void BeginPass(std::span<const TokenPlace> places);
 
+  // Of those, the ones that the calls that follow are about; BeginPass()
+  // selects all. REQUIRES: begin + count <= places.size().
+  void SelectTokens(uint32_t begin, uint32_t count);
+
   // Adds the units' partial sums; all units are of one kind. REQUIRES: input
-  // has places.size() tokens; a routed phase's routing is valid (routing.h).
+  // has as many tokens as are selected; a routed phase's routing is valid
+  // (routing.h).
   void Attention(const PhaseSpec& phase, std::span<const UnitView> units,
                  const PhaseInput& input, const Accumulator& sum);
   void Ffn(const PhaseSpec& phase, std::span<const UnitView> units,
@@ -195,7 +200,8 @@ class UnitCompute {
   const kernels::KernelTable& kernels_;
   kernels::ThreadTeam& team_;
   memory::KvCache& kv_;
-  std::span<const TokenPlace> places_;
+  std::span<const TokenPlace> pass_places_;
+  std::span<const TokenPlace> places_;  // of them, those selected
   std::vector<Angles> angles_;
   // The scratch holds so many tokens of one unit, or fewer of several.
   const uint32_t tile_tokens_max_;

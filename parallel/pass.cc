@@ -80,8 +80,9 @@ uint32_t Pass::logits_count() const {
   return count;
 }
 
-std::vector<std::byte> EncodePass(const Pass& pass) {
-  std::vector<std::byte> bytes;
+std::vector<std::byte> EncodePass(const Pass& pass,
+                                  std::vector<std::byte> bytes) {
+  bytes.clear();
   bytes.reserve(kHeaderBytes + pass.rows.size() * kRowBytes);
   Put(pass.epoch, bytes);
   Put(pass.number, bytes);
@@ -98,14 +99,14 @@ std::vector<std::byte> EncodePass(const Pass& pass) {
 
 absl::StatusOr<Pass> DecodePass(std::span<const std::byte> bytes,
                                 uint32_t token_count_max,
-                                uint32_t position_count_max) {
+                                uint32_t position_count_max, Pass pass) {
   if (bytes.size() < kHeaderBytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("pass: ", bytes.size(), " bytes; a descriptor has at ",
                      "least ", kHeaderBytes));
   }
   Reader reader(bytes);
-  Pass pass;
+  pass.rows.clear();
   pass.epoch = reader.Get<uint64_t>();
   pass.number = reader.Get<uint64_t>();
   const auto row_count = reader.Get<uint32_t>();

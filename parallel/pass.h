@@ -35,15 +35,17 @@ struct Pass {
   uint32_t logits_count() const;
 };
 
-// The wire form; no token ids are in it.
-std::vector<std::byte> EncodePass(const Pass& pass);
+// The wire form; no token ids are in it. It and the one below use the memory of
+// their last argument again.
+std::vector<std::byte> EncodePass(const Pass& pass,
+                                  std::vector<std::byte> bytes = {});
 
 // Errors: kInvalidArgument  malformed, or a limit exceeded: more than
 //                           `token_count_max` tokens, a position at or past
 //                           `position_count_max`, too many rows
 absl::StatusOr<Pass> DecodePass(std::span<const std::byte> bytes,
                                 uint32_t token_count_max,
-                                uint32_t position_count_max);
+                                uint32_t position_count_max, Pass pass = {});
 
 }  // namespace shoal::parallel
 

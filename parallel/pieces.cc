@@ -22,8 +22,28 @@ FrameHeader HeaderOf(const BlockKey& key, uint32_t begin, uint32_t count) {
   header.layer = key.layer;
   header.phase = key.phase;
   header.tokens = count;
-  header.offset = begin;
+  header.offset = key.first_token + begin;
   return header;
+}
+
+using PieceAt = absl::FunctionRef<std::span<const std::byte>(uint32_t begin,
+                                                             uint32_t count)>;
+
+absl::Status SendPieces(std::span<Channel* const> channels, const BlockKey& key,
+                        uint32_t tokens, uint64_t bytes_per_token,
+                        absl::Duration timeout, PieceAt piece_at) {
+  if (channels.empty()) return absl::OkStatus();
+  const uint32_t piece = PieceTokens(bytes_per_token);
+  for (uint32_t begin = 0; begin < tokens; begin += piece) {
+    const uint32_t count = std::min(piece, tokens - begin);
+    const std::span<const std::byte> bytes = piece_at(begin, count);
+    const FrameHeader header = HeaderOf(key, begin, count);
+    const absl::Time deadline = absl::Now() + timeout;
+    for (Channel* channel : channels) {
+      SHOAL_RETURN_IF_ERROR(channel->Send(header, bytes, deadline));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -41,21 +61,23 @@ absl::Status SendBlock(std::span<Channel* const> channels, const BlockKey& key,
                        uint32_t tokens, uint64_t bytes_per_token,
                        std::vector<std::byte>& scratch, absl::Duration timeout,
                        WritePiece write) {
-  if (channels.empty()) return absl::OkStatus();
-  const uint32_t piece = PieceTokens(bytes_per_token);
-  for (uint32_t begin = 0; begin < tokens; begin += piece) {
-    const uint32_t count = std::min(piece, tokens - begin);
-    const uint64_t bytes = count * bytes_per_token;
-    if (scratch.size() < bytes) scratch.resize(bytes);
-    write(begin, count, std::span(scratch).first(bytes));
-    const FrameHeader header = HeaderOf(key, begin, count);
-    const absl::Time deadline = absl::Now() + timeout;
-    for (Channel* channel : channels) {
-      SHOAL_RETURN_IF_ERROR(channel->Send(
-          header, std::span<const std::byte>(scratch).first(bytes), deadline));
-    }
-  }
-  return absl::OkStatus();
+  return SendPieces(channels, key, tokens, bytes_per_token, timeout,
+                    [&](uint32_t begin, uint32_t count) {
+                      const uint64_t bytes = count * bytes_per_token;
+                      if (scratch.size() < bytes) scratch.resize(bytes);
+                      write(begin, count, std::span(scratch).first(bytes));
+                      return std::span<const std::byte>(scratch).first(bytes);
+                    });
+}
+
+absl::Status SendBlock(std::span<Channel* const> channels, const BlockKey& key,
+                       uint32_t tokens, uint64_t bytes_per_token,
+                       const std::byte* data, absl::Duration timeout) {
+  return SendPieces(channels, key, tokens, bytes_per_token, timeout,
+                    [&](uint32_t begin, uint32_t count) {
+                      return std::span(data + begin * bytes_per_token,
+                                       count * bytes_per_token);
+                    });
 }
 
 absl::StatusOr<std::span<const std::byte>> ReceivePiece(

@@ -20,7 +20,9 @@
 
 namespace shoal::parallel {
 
-inline constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
+// Small enough to stay in a core's second cache between arriving and being
+// added up.
+inline constexpr uint64_t kPieceBytes = uint64_t{1} << 18;
 
 // Which block of a pass: both sides name it and check that they agree.
 struct BlockKey {
@@ -28,6 +30,7 @@ struct BlockKey {
   uint32_t layer = 0;
   uint32_t phase = 0;
   transport::FrameType type = transport::FrameType::kInput;
+  uint32_t first_token = 0;  // of the pass, where the block begins
 };
 
 // Tokens of one piece. REQUIRES: bytes_per_token > 0. At least 1.
@@ -47,6 +50,12 @@ absl::Status SendBlock(std::span<transport::Channel* const> channels,
                        uint64_t bytes_per_token,
                        std::vector<std::byte>& scratch, absl::Duration timeout,
                        WritePiece write);
+
+// The same of tokens that lie one after the other at `data`, without a copy.
+absl::Status SendBlock(std::span<transport::Channel* const> channels,
+                       const BlockKey& key, uint32_t tokens,
+                       uint64_t bytes_per_token, const std::byte* data,
+                       absl::Duration timeout);
 
 // Receives the piece that begins at token `begin` of a block.
 // Errors: those of Channel::Receive();

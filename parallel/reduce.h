@@ -23,6 +23,7 @@ constexpr uint32_t BytesOf(Payload payload) {
 // so that all but pathological sums are exact in double, whatever the cut.
 // kF32: the parts are added in float in the order given, then to the residual.
 //
+// REQUIRES: residual.size() is a multiple of bias.size().
 // `parts`: the bytes of count elements each, any alignment, host byte order.
 void AddParts(Payload payload, std::span<const std::byte* const> parts,
               std::span<const float> bias, std::span<float> residual);

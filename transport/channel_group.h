@@ -34,6 +34,10 @@ class ChannelGroup {
   Channel& To(uint32_t rank);
   bool HasLinkTo(uint32_t rank) const { return channels_.contains(rank); }
 
+  // By rank.
+  const std::map<uint32_t, std::unique_ptr<Channel>>& channels() const {
+    return channels_;
+  }
   // Peers in ascending order.
   std::vector<uint32_t> peers() const;
 

@@ -34,7 +34,7 @@ struct NetworkOptions {
   uint64_t payload_bytes_max = uint64_t{1} << 20;
   // Frames that wait at each end of a link, per direction; >= 1. Buffers hold
   // at most 2 * high_water_mark * payload_bytes_max each way.
-  uint32_t high_water_mark = 4;
+  uint32_t high_water_mark = 16;
   // A host that answers nothing for this long is gone; >= 2 s, in whole
   // seconds. In memory: not used.
   absl::Duration silence_max = absl::Seconds(4);

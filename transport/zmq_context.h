@@ -30,6 +30,7 @@ class ZmqContext {
 
  private:
   friend class ZmqLink;
+  friend class BareZmqSockets;
 
   explicit ZmqContext(void* handle) : handle_(handle) {}
 

@@ -1,5 +1,6 @@
 #include "transport/zmq_link.h"
 
+#include <poll.h>
 #include <zmq.h>
 
 #include <algorithm>
@@ -22,6 +23,7 @@ namespace shoal::transport {
 namespace {
 
 constexpr absl::Duration kHandshakeTime = absl::Seconds(5);
+constexpr absl::Duration kLookAgain = absl::Milliseconds(1);
 constexpr int kAcceptEvents = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED;
 constexpr int kDialEvents =
     ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED |
@@ -43,6 +45,14 @@ absl::Status SocketError(absl::string_view what, int error) {
     default:
       return absl::UnavailableError(text);
   }
+}
+
+// Readable when libzmq has news for the thread that uses the socket.
+int DescriptorOf(void* socket) {
+  int fd = -1;
+  size_t size = sizeof(fd);
+  SHOAL_CHECK(zmq_getsockopt(socket, ZMQ_FD, &fd, &size) == 0);
+  return fd;
 }
 
 // With values of our own choosing it cannot fail.
@@ -135,6 +145,7 @@ absl::StatusOr<std::unique_ptr<ZmqLink>> ZmqLink::Dial(
 absl::Status ZmqLink::Open(int socket_type) {
   socket_ = zmq_socket(context_.handle_, socket_type);
   if (socket_ == nullptr) return SocketError("cannot open a socket", errno);
+  socket_fd_ = DescriptorOf(socket_);
   const NetworkOptions& network = options_.network;
   const int high_water_mark = static_cast<int>(network.high_water_mark);
   SetOption(socket_, ZMQ_LINGER, 0);
@@ -172,6 +183,8 @@ absl::Status ZmqLink::OpenMonitor() {
   SetOption(monitor_, ZMQ_RCVHWM, 0);
   if (zmq_connect(monitor_, address.c_str()) != 0)
     return SocketError("cannot watch a socket", errno);
+  monitor_fd_ = DescriptorOf(monitor_);
+  ReadMonitor();
   return absl::OkStatus();
 }
 
@@ -198,7 +211,7 @@ absl::Status ZmqLink::Send(std::span<const std::byte> head,
   std::copy(head.begin(), head.end(), message.bytes().begin());
   std::copy(tail.begin(), tail.end(), message.bytes().begin() + head.size());
   const std::string& route = peer_route_.empty() ? sender_route_ : peer_route_;
-  for (bool first = true;; first = false) {
+  for (;;) {
     if (options_.abort->aborted()) return absl::CancelledError();
     if (gone_) return GoneError();
     if ((!listening_ || zmq_send(socket_, route.data(), route.size(),
@@ -211,15 +224,11 @@ absl::Status ZmqLink::Send(std::span<const std::byte> head,
     }
     if (errno != EAGAIN && errno != EINTR)
       return SocketError("cannot be sent to", errno);
-    // A ROUTER is ready to send as soon as any stranger's connection is: then
-    // look again a little later instead of spinning.
-    const absl::Time later = absl::Now() + absl::Milliseconds(1);
-    if (first) {
-      SHOAL_RETURN_IF_ERROR(Wait(ZMQ_POLLOUT, deadline));
-    } else if (const absl::Status waited = Wait(0, std::min(later, deadline));
-               !waited.ok() && absl::Now() >= deadline) {
-      return waited;
-    }
+    // Room that comes between the attempt and the look at events would not be
+    // told again: try once more after a moment.
+    const absl::Time later = absl::Now() + kLookAgain;
+    const absl::Status waited = WaitForRoom(std::min(later, deadline));
+    if (!waited.ok() && absl::Now() >= deadline) return waited;
   }
 }
 
@@ -231,23 +240,34 @@ absl::StatusOr<std::span<const std::byte>> ZmqLink::Receive(
     const bool gone = gone_;
     if (TryReceive()) return view_;
     if (gone) return GoneError();
-    SHOAL_RETURN_IF_ERROR(Wait(ZMQ_POLLIN, deadline));
+    SHOAL_RETURN_IF_ERROR(Wait(deadline));
   }
 }
 
-// OK: something happened.
-absl::Status ZmqLink::Wait(short events, absl::Time deadline) {
+// OK: something happened. libzmq's descriptors tell of changes alone: poll(2)
+// may wait for one only after the socket was found with nothing to do, as a
+// receive finds it. zmq_poll() would look at each socket again, before and
+// after, which costs several system calls.
+absl::Status ZmqLink::Wait(absl::Time deadline) {
   const bool late = absl::Now() >= deadline;
-  std::array<zmq_pollitem_t, 3> items = {{
-      {monitor_, 0, ZMQ_POLLIN, 0},
-      {nullptr, options_.wake->fd(), ZMQ_POLLIN, 0},
-      {socket_, 0, events, 0},
+  std::array<pollfd, 3> items = {{
+      {monitor_fd_, POLLIN, 0},
+      {options_.wake->fd(), POLLIN, 0},
+      {socket_fd_, POLLIN, 0},
   }};
   const int ready =
-      zmq_poll(items.data(), items.size(), PollMilliseconds(deadline));
+      poll(items.data(), items.size(), PollMilliseconds(deadline));
   if (ready > 0 && items[0].revents != 0) ReadMonitor();
   if (ready == 0 && late) return absl::DeadlineExceededError("");
   return absl::OkStatus();
+}
+
+absl::Status ZmqLink::WaitForRoom(absl::Time deadline) {
+  // A send that fails may have left news unread; asking for events reads them.
+  int events = 0;
+  size_t size = sizeof(events);
+  zmq_getsockopt(socket_, ZMQ_EVENTS, &events, &size);
+  return Wait(deadline);
 }
 
 bool ZmqLink::TryReceive() {

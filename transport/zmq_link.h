@@ -57,7 +57,8 @@ class ZmqLink final : public Link {
 
   absl::Status Open(int socket_type);
   absl::Status OpenMonitor();
-  absl::Status Wait(short events, absl::Time deadline);
+  absl::Status Wait(absl::Time deadline);
+  absl::Status WaitForRoom(absl::Time deadline);
   // False: nothing there right now. Else view_ is the message.
   bool TryReceive();
   void ReadMonitor();
@@ -69,6 +70,8 @@ class ZmqLink final : public Link {
   const bool listening_;
   void* socket_ = nullptr;
   void* monitor_ = nullptr;
+  int socket_fd_ = -1;
+  int monitor_fd_ = -1;
   std::string endpoint_;
 
   std::unique_ptr<Message> body_;  // received last

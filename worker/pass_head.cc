@@ -27,7 +27,8 @@ absl::Status PassRunner::RunHead(std::span<const float> embedded,
   }
   if (!stage.entered) return absl::OkStatus();
   if (stage.hub != own_rank_) {
-    SHOAL_RETURN_IF_ERROR(ReceiveInput(work, rows));
+    rank_.input().Begin(work.shape, rows);
+    SHOAL_RETURN_IF_ERROR(ReceiveInput(work, {0, rows}, 0));
     const uint64_t stride = rank_.views()[work.entry_end - 1].layout->begin +
                             rank_.views()[work.entry_end - 1].layout->count -
                             rank_.views()[work.entry_begin].layout->begin;
@@ -36,16 +37,13 @@ absl::Status PassRunner::RunHead(std::span<const float> embedded,
         ComputeLogits(work, logits_scratch_, stride,
                       rank_.views()[work.entry_begin].layout->begin));
     Stopwatch watch(times_.exchange);
-    return Send(std::span(&work.hub, 1), KeyOf(work, FrameType::kLogits), rows,
-                stride * sizeof(float),
-                [&](uint32_t begin, uint32_t, std::span<std::byte> to) {
-                  std::memcpy(to.data(),
-                              logits_scratch_.data() + begin * stride,
-                              to.size());
-                });
+    return SendRows(std::span(&work.hub, 1), KeyOf(work, FrameType::kLogits),
+                    rows, stride * sizeof(float),
+                    std::as_bytes(std::span(logits_scratch_)).data());
   }
   SHOAL_RETURN_IF_ERROR(ReceiveResidual(stage_idx, rows, embedded));
-  SHOAL_RETURN_IF_ERROR(MakeInputAtHub(work, rows));
+  rank_.input().Begin(work.shape, rows);
+  SHOAL_RETURN_IF_ERROR(MakeInputAtHub(work, {0, rows}, 0));
   if (work.has_own_units()) {
     SHOAL_RETURN_IF_ERROR(
         ComputeLogits(work, logits, rank_.spec().vocabulary, 0));

@@ -43,6 +43,11 @@ class PassRunner {
 
  private:
   using UnitBatch = absl::FunctionRef<void(std::span<const model::UnitView>)>;
+  // Tokens [begin, begin + count) of the pass.
+  struct TokenRange {
+    uint32_t begin = 0;
+    uint32_t count = 0;
+  };
 
   absl::Status BeginPass(const parallel::Pass& pass);
   absl::Status RunStage(size_t stage_idx, std::span<const float> embedded);
@@ -54,24 +59,38 @@ class PassRunner {
                                std::span<const float> embedded);
   absl::Status SendResidual(size_t stage_idx, uint32_t next_hub);
 
-  // The input of a phase at every rank that has units in it.
-  absl::Status MakeInputAtHub(const PhaseWork& work, uint32_t tokens);
-  absl::Status ReceiveInput(const PhaseWork& work, uint32_t tokens);
+  // pass_star.cc
+  // Which tokens go through the exchanges of a stage together.
+  void CutIntoParts(const StageWork& stage);
+  // Whether this rank computes a phase part by part, as they are exchanged.
+  bool ComputesByPart(const PhaseWork& work);
+  absl::Status RunPhasesAtHub(const StageWork& stage);
+  absl::Status RunPhases(const StageWork& stage);
+  // The input of a phase at every rank that has units in it; the part's first
+  // token goes to `input_row` of the PhaseInput. REQUIRES: it has begun.
+  absl::Status MakeInputAtHub(const PhaseWork& work, TokenRange part,
+                              uint32_t input_row);
+  absl::Status ReceiveInput(const PhaseWork& work, TokenRange part,
+                            uint32_t input_row);
   // Whether the hub sends encoded inputs, or the residual for the ranks to
   // norm.
   bool SendsInputs(const PhaseWork& work) const;
+  uint64_t InputRowBytes(const PhaseWork& work) const;
   kernels::ActivationView RoutingOf(const PhaseWork& work) const;
   bool RoutingIsValid(const PhaseWork& work, uint32_t begin,
                       uint32_t count) const;
+  absl::Status SendPartial(const PhaseWork& work, TokenRange part);
+  absl::Status ReduceAtHub(const PhaseWork& work, TokenRange part);
 
+  // pass_units.cc
   // Calls `compute` for the rank's units of a phase, as they come into memory.
   absl::Status ForOwnUnits(const PhaseWork& work, UnitBatch compute);
   // Those of the entries [begin, work.entry_end) whose experts are chosen.
   absl::Status ForRoutedUnits(const PhaseWork& work, uint32_t begin,
                               absl::Time deadline, UnitBatch compute);
-  absl::Status ComputeSum(const PhaseWork& work);
-  absl::Status SendPartial(const PhaseWork& work);
-  absl::Status ReduceAtHub(const PhaseWork& work);
+  absl::Status ComputeSum(const PhaseWork& work, TokenRange part);
+
+  // pass_head.cc
   absl::Status ComputeLogits(const PhaseWork& work, std::span<float> to,
                              uint64_t stride, uint32_t first_row);
   absl::Status GatherLogits(const PhaseWork& work, std::span<float> logits);
@@ -82,8 +101,13 @@ class PassRunner {
   absl::Status Send(std::span<const uint32_t> ranks,
                     const parallel::BlockKey& key, uint32_t tokens,
                     uint64_t bytes_per_token, parallel::WritePiece write);
-  parallel::BlockKey KeyOf(const PhaseWork& work,
-                           transport::FrameType type) const;
+  // Rows of `bytes_per_token` that lie one after the other.
+  absl::Status SendRows(std::span<const uint32_t> ranks,
+                        const parallel::BlockKey& key, uint32_t tokens,
+                        uint64_t bytes_per_token, const std::byte* data);
+  void FindTargets(std::span<const uint32_t> ranks);
+  parallel::BlockKey KeyOf(const PhaseWork& work, transport::FrameType type,
+                           uint32_t first_token = 0) const;
   std::span<float> ResidualRows(uint32_t begin, uint32_t count);
 
   LoadedRank& rank_;
@@ -99,6 +123,8 @@ class PassRunner {
   std::vector<float> logits_scratch_;
   std::vector<const std::byte*> acquired_;
   std::vector<transport::Channel*> targets_;
+  std::vector<TokenRange> parts_;
+  std::vector<const std::byte*> sums_;  // of a piece, by rank
   PassTimes times_;
 };
 

@@ -85,6 +85,9 @@ std::vector<StageWork> WorkOf(const Plan& plan, uint32_t rank,
         }
         work.entry_end = entry;
         stage.entered |= work.has_own_units();
+        stage.exchanges |=
+            std::any_of(work.ranks.begin(), work.ranks.end(),
+                        [&](uint32_t other) { return other != stage.hub; });
         stage.phases.push_back(std::move(work));
       }
     }

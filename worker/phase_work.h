@@ -43,6 +43,7 @@ struct StageWork {
   uint32_t hub = 0;
   bool is_head = false;
   bool entered = false;
+  bool exchanges = false;  // any rank but the hub has units in it
   std::vector<PhaseWork> phases;
 };
 

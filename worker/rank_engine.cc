@@ -128,15 +128,15 @@ absl::Status RankEngine::RunPass(const parallel::Pass& pass,
 absl::Status RankEngine::OpenPass(const parallel::Pass& pass) {
   const auto channels = Channels();
   if (channels == nullptr) return absl::OkStatus();
-  const std::vector<std::byte> bytes = parallel::EncodePass(pass);
+  pass_bytes_ = parallel::EncodePass(pass, std::move(pass_bytes_));
   transport::FrameHeader header;
   header.type = transport::FrameType::kPass;
   header.pass = pass.number;
   header.tokens = pass.token_count();
   const absl::Time deadline =
       absl::Now() + loaded_->setup().options.data_timeout;
-  for (const uint32_t peer : channels->peers()) {
-    SHOAL_RETURN_IF_ERROR(channels->To(peer).Send(header, bytes, deadline));
+  for (const auto& [peer, channel] : channels->channels()) {
+    SHOAL_RETURN_IF_ERROR(channel->Send(header, pass_bytes_, deadline));
   }
   return absl::OkStatus();
 }
@@ -159,10 +159,12 @@ absl::Status RankEngine::ServePass(const transport::Frame& frame) {
         " came where a pass descriptor was expected")));
   }
   const parallel::RankSetup& setup = loaded_->setup();
-  auto pass = parallel::DecodePass(frame.payload, setup.plan.chunk_tokens,
-                                   setup.options.context_positions);
+  auto pass =
+      parallel::DecodePass(frame.payload, setup.plan.chunk_tokens,
+                           setup.options.context_positions, std::move(served_));
   if (!pass.ok()) return Fail(pass.status());
-  return RunLocally(*pass, {}, {});
+  served_ = *std::move(pass);
+  return RunLocally(served_, {}, {});
 }
 
 absl::Status RankEngine::RunLocally(const parallel::Pass& pass,

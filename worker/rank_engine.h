@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -94,6 +95,8 @@ class RankEngine final : public parallel::Rank {
   std::unique_ptr<LoadedRank> loaded_;
   std::unique_ptr<transport::Network> network_;
   std::unique_ptr<PassRunner> runner_;
+  std::vector<std::byte> pass_bytes_;  // rank 0: of the last pass
+  parallel::Pass served_;              // others: the last pass
 
   mutable base::Mutex mutex_;
   // Shared, because Abort() comes from any thread.

@@ -98,14 +98,15 @@ TEST_F(MemoryNeedTest, TransportOfALeafIsABlockEachWayAndAPieceInTheMaking) {
   EXPECT_EQ(Need(1).transport, (100u * 76 + 64) + (100 * 256 + 64) + 100 * 256);
 }
 
-TEST_F(MemoryNeedTest, ALongBlockWaitsInSixPieces) {
-  plan_.chunk_tokens = 4096;  // partial sums of 2 MiB: two pieces
+TEST_F(MemoryNeedTest, ALongBlockWaitsInEighteenPieces) {
+  const uint64_t piece = base::kMiB / 4;
+  plan_.chunk_tokens = 4096;  // partial sums of 2 MiB: 8 pieces; 2 of the input
   EXPECT_EQ(Need(1).transport,
-            (4096u * 76 + 64) + 2 * (base::kMiB + 64) + base::kMiB);
-  plan_.chunk_tokens = 1 << 20;  // 512 pieces; 76 of the input
-  const uint64_t input_piece = base::kMiB / 76 * 76;
+            (4096u * 76 + 2 * 64) + 8 * (piece + 64) + piece);
+  plan_.chunk_tokens = 1 << 20;  // 2048 pieces; 304 of the input
+  const uint64_t input_piece = piece / 76 * 76;
   EXPECT_EQ(Need(1).transport,
-            6u * (input_piece + 64) + 6 * (base::kMiB + 64) + base::kMiB);
+            18u * (input_piece + 64) + 18 * (piece + 64) + piece);
 }
 
 TEST_F(MemoryNeedTest, OneRowOfLogitsMayBeWhatALeafSendsMost) {

@@ -95,6 +95,44 @@ TEST(RankEngineTest, EachPassReadsTheShareLessTheResidentsToTheByte) {
   }
 }
 
+// With two ranks and more, long passes are exchanged and computed in halves,
+// but for ranks that stream and plans whose halves would not fit into the
+// queues.
+TEST(RankEngineTest, PassInHalvesGivesTheBitsOfThePassAsAWhole) {
+  std::vector<int32_t> tokens(101);
+  for (int32_t i = 0; i < 101; ++i) tokens[i] = 260 + i * 3;
+  std::vector<float> expected;
+  for (const uint32_t rank_count : {1, 2, 3}) {
+    for (const auto weights : {WeightsMode::kResident, WeightsMode::kStream}) {
+      for (const auto collective :
+           {parallel::Collective::kFusedStar, parallel::Collective::kStar}) {
+        TemporaryFolder folder;
+        FleetOptions options;
+        options.store_root = folder.path();
+        options.rank_count = rank_count;
+        options.shares.resize(rank_count, 1);
+        options.chunk_tokens = 101;
+        options.run.weights = weights;
+        options.collective = collective;
+        options.transport = parallel::Transport::kTcp;
+        const auto fleet = Start(options);
+        ASSERT_NE(fleet, nullptr);
+        auto logits = fleet->Evaluate(tokens, 0, 1);
+        ASSERT_TRUE(logits.ok()) << logits.status();
+        // What the halves left in the KV.
+        const auto next = fleet->Evaluate(std::span(tokens).first(1), 101, 1);
+        ASSERT_TRUE(next.ok()) << next.status();
+        logits->insert(logits->end(), next->begin(), next->end());
+        if (expected.empty()) expected = *logits;
+        EXPECT_EQ(std::memcmp(expected.data(), logits->data(),
+                              expected.size() * sizeof(float)),
+                  0)
+            << rank_count << " ranks";
+      }
+    }
+  }
+}
+
 TEST(RankEngineTest, StreamKeepsNothingAndResidentReadsNothing) {
   TemporaryFolder folder;
   FleetOptions options = TwoRanks(folder.path());
