@@ -64,31 +64,49 @@ struct ByTraits {
   template <int T>
   static inline void Dot(const std::byte* block, const A8Tokens& input,
                          Accumulators<T>& acc) {
-#pragma GCC unroll 1
-    for (int part = 0; part < static_cast<int>(kParts); ++part) {
-      const A8Tokens from = input.From(part);
-      __m256 scales[kHalves][2], mins[kHalves][2];
-      for (int h = 0; h < kHalves; ++h) {
-        Blocks::ReadScales(block, part, h, scales[h], mins[h]);
+    if constexpr (T == 1) {
+      // Shifts by constants, and words that parts share are read once.
+#pragma GCC unroll 8
+      for (int part = 0; part < static_cast<int>(kParts); ++part) {
+        AddPart<T>(block, part, input, acc);
       }
-      for (int k = 0; k < Blocks::kScales; ++k) {
-        __m256i sums[T][kHalves];
+    } else {
+#pragma GCC unroll 1
+      for (int part = 0; part < static_cast<int>(kParts); ++part) {
+        AddPart<T>(block, part, input, acc);
+      }
+    }
+  }
+
+  template <int T>
+  static inline __attribute__((always_inline)) void AddPart(
+      const std::byte* block, int part, const A8Tokens& input,
+      Accumulators<T>& acc) {
+    const A8Tokens from = input.From(part);
+    __m256 scales[kHalves][2], mins[kHalves][2];
+    for (int h = 0; h < kHalves; ++h) {
+      Blocks::ReadScales(block, part, h, scales[h], mins[h]);
+    }
+    for (int k = 0; k < Blocks::kScales; ++k) {
+      __m256i sums[T][kHalves];
+      for (int t = 0; t < T; ++t) {
+        const __m256i offset = _mm256_set1_epi32(
+            Blocks::kOffset == 0
+                ? 0
+                : -Blocks::kOffset * SumUnderScale(from, t, k));
+        for (int h = 0; h < kHalves; ++h) sums[t][h] = offset;
+      }
+      for (int w = 0; w < kWords; w += Blocks::kSumWords) {
+        AddWords<T>(block, part, k * kWords + w, from, sums);
+      }
+      const __m256 part_scales[kHalves] = {scales[0][k], scales[1][k]};
+      AddScaled<T>(sums, part_scales, from, acc);
+      if constexpr (Blocks::kHasMin) {
         for (int t = 0; t < T; ++t) {
-          for (int h = 0; h < kHalves; ++h) sums[t][h] = _mm256_setzero_si256();
-        }
-        for (int w = 0; w < kWords; w += Blocks::kSumWords) {
-          AddWords<T>(block, part, k * kWords + w, from, sums);
-        }
-        const __m256 part_scales[kHalves] = {scales[0][k], scales[1][k]};
-        AddScaled<T>(sums, part_scales, from, acc);
-        if constexpr (Blocks::kHasMin) {
-          for (int t = 0; t < T; ++t) {
-            const __m256 sum =
-                _mm256_set1_ps(static_cast<float>(SumUnderScale(from, t, k)) *
-                               from.ScaleOf(t));
-            for (int h = 0; h < kHalves; ++h) {
-              acc[t][h] = _mm256_fnmadd_ps(mins[h][k], sum, acc[t][h]);
-            }
+          const __m256 sum = _mm256_set1_ps(
+              static_cast<float>(SumUnderScale(from, t, k)) * from.ScaleOf(t));
+          for (int h = 0; h < kHalves; ++h) {
+            acc[t][h] = _mm256_fnmadd_ps(mins[h][k], sum, acc[t][h]);
           }
         }
       }

@@ -153,8 +153,9 @@ struct ByTraits {
       Blocks::ReadScales(block, part, h, scales, mins);
       for (int i = 0; i < 32; ++i) {
         const int k = i * Blocks::kScales / 32;
-        const __m256i quants =
-            SignedByteOfLane(Blocks::Quants(block, part, i / 4, h), i % 4);
+        const __m256i quants = _mm256_sub_epi32(
+            SignedByteOfLane(Blocks::Quants(block, part, i / 4, h), i % 4),
+            _mm256_set1_epi32(Blocks::kOffset));
         StoreColumn(quants, scales[k], mins[k], buffer + i * kTileRows + 8 * h);
       }
     }

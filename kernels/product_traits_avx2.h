@@ -6,6 +6,7 @@
 //   kParts       parts of 32 elements in a block
 //   kBlockBytes
 //   kSigned      whether quants have a sign
+//   kOffset      what to take off the quants of a type without
 //   kSumWords    words (4 elements) whose products an i16 can sum
 //   kScales      scales of a part: 1, or 2 of 16 elements each
 //   kHasMin      whether the value is scale * quant - min
@@ -64,6 +65,7 @@ static inline __m256i OneBit(__m256i bytes, int index, int to) {
 
 struct Q4_1Blocks {
   static constexpr uint32_t kParts = 1, kBlockBytes = 20;
+  static constexpr int kOffset = 0;
   static constexpr bool kSigned = false, kHasMin = true;
   static constexpr int kSumWords = 8, kScales = 1;
 
@@ -81,6 +83,7 @@ struct Q4_1Blocks {
 // Two products are at most 2 * 16 * 127 = 4064, 8 words 32512.
 struct Q5_0Blocks {
   static constexpr uint32_t kParts = 1, kBlockBytes = 22;
+  static constexpr int kOffset = 0;
   static constexpr bool kSigned = true, kHasMin = false;
   static constexpr int kSumWords = 8, kScales = 1;
 
@@ -99,6 +102,7 @@ struct Q5_0Blocks {
 // Two products are at most 2 * 31 * 127 = 7874, 4 words 31496.
 struct Q5_1Blocks {
   static constexpr uint32_t kParts = 1, kBlockBytes = 24;
+  static constexpr int kOffset = 0;
   static constexpr bool kSigned = false, kHasMin = true;
   static constexpr int kSumWords = 4, kScales = 1;
 
@@ -115,6 +119,7 @@ struct Q5_1Blocks {
 // Quants up to 3: nothing near a limit.
 struct Q2_KBlocks {
   static constexpr uint32_t kParts = 8, kBlockBytes = 84;
+  static constexpr int kOffset = 0;
   static constexpr bool kSigned = false, kHasMin = true;
   static constexpr int kSumWords = 4, kScales = 2;
 
@@ -139,14 +144,15 @@ struct Q2_KBlocks {
 
 struct Q3_KBlocks {
   static constexpr uint32_t kParts = 8, kBlockBytes = 110;
-  static constexpr bool kSigned = true, kHasMin = false;
+  static constexpr int kOffset = 4;
+  static constexpr bool kSigned = false, kHasMin = false;
   static constexpr int kSumWords = 4, kScales = 2;
 
   static __m256i Quants(const std::byte* block, int part, int word, int half) {
     const __m256i upper = OneBit(LoadWord(block, word, half), part, 2);
     const __m256i low =
         TwoBits(LoadWord(block + 512, part / 4 * 8 + word, half), part % 4);
-    return _mm256_sub_epi8(_mm256_or_si256(low, upper), _mm256_set1_epi8(4));
+    return _mm256_or_si256(low, upper);
   }
   static void ReadScales(const std::byte* block, int part, int half,
                          __m256* scales, __m256*) {
@@ -169,6 +175,7 @@ struct Q3_KBlocks {
 
 struct Q5_KBlocks {
   static constexpr uint32_t kParts = 8, kBlockBytes = 176;
+  static constexpr int kOffset = 0;
   static constexpr bool kSigned = false, kHasMin = true;
   static constexpr int kSumWords = 4, kScales = 1;
 
@@ -188,6 +195,7 @@ struct Q5_KBlocks {
 // Two products are at most 2 * 127 * 127 = 32258: one word.
 struct IQ4_NLBlocks {
   static constexpr uint32_t kParts = 1, kBlockBytes = 18;
+  static constexpr int kOffset = 0;
   static constexpr bool kSigned = true, kHasMin = false;
   static constexpr int kSumWords = 1, kScales = 1;
 
@@ -202,6 +210,7 @@ struct IQ4_NLBlocks {
 
 struct IQ4_XSBlocks {
   static constexpr uint32_t kParts = 8, kBlockBytes = 136;
+  static constexpr int kOffset = 0;
   static constexpr bool kSigned = true, kHasMin = false;
   static constexpr int kSumWords = 1, kScales = 1;
 
@@ -230,6 +239,7 @@ struct IQ4_XSBlocks {
 // Two products are at most 2 * 12 * 127 = 3048, 8 words 24384.
 struct MXFP4Blocks {
   static constexpr uint32_t kParts = 1, kBlockBytes = 17;
+  static constexpr int kOffset = 0;
   static constexpr bool kSigned = true, kHasMin = false;
   static constexpr int kSumWords = 8, kScales = 1;
 
