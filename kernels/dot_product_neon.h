@@ -12,6 +12,7 @@ namespace {
 
 struct ByDotProduct {
   static constexpr int kTokens = 1;
+  static constexpr int kTokensMax = 8;
 
   template <int T>
   struct Operands {

@@ -12,6 +12,7 @@ namespace {
 
 struct ByMultiplyLong {
   static constexpr int kTokens = 1;
+  static constexpr int kTokensMax = 4;
 
   template <int T>
   struct Operands {

@@ -13,6 +13,7 @@
 //   kTokens     tokens that share a vector of sums: 1 (which has the 4 rows of
 //               the quarter) or 2, a and b (rows 0 0 1 1 in an even vector,
 //               2 2 3 3 in an odd one, of tokens a b a b)
+//   kTokensMax  tokens that go together if there are so many
 //   Operands<T>(quants, stride)  the activations of T tokens for a part
 //   AddHalf<kHalf, kSumWords, T>(quants, operands, sums)  adds the products of
 //               half a part, words 4 kHalf .. 4 kHalf + 3, to the T vectors of
@@ -109,7 +110,7 @@ struct PartInput {
   }
 };
 
-// Sums begin with what takes off kOffset: -kOffset times the sum of the
+// Sums begin with what takes the offset off: -kOffset times the sum of the
 // activations that they will meet.
 template <int kOffset, typename D, int T>
 [[gnu::always_inline]] inline void BeginSums(const int32_t (&activations)[T],
@@ -165,9 +166,11 @@ template <typename Blocks, int kSub, typename D, int T>
     const PartQuants& quants, const typename Blocks::Header& header,
     const PartInput<D, T>& input, float32x4_t (&acc)[T]) {
   int32x4_t first[T], second[T], totals[T];
-  BeginSums<Blocks::kOffset, D>(input.half_sums[0], first);
+  constexpr int kShift = Blocks::template kShift<kSub>;
+  constexpr int kOffset = Blocks::kOffset << kShift;
+  BeginSums<kOffset, D>(input.half_sums[0], first);
   D::template AddHalf<0, Blocks::kSumWords, T>(quants, input.operands, first);
-  BeginSums<Blocks::kOffset, D>(input.half_sums[1], second);
+  BeginSums<kOffset, D>(input.half_sums[1], second);
   D::template AddHalf<1, Blocks::kSumWords, T>(quants, input.operands, second);
   const int32x4_t scales[2] = {Blocks::template Scale<kSub, 0>(header),
                                Blocks::template Scale<kSub, 1>(header)};
@@ -175,7 +178,11 @@ template <typename Blocks, int kSub, typename D, int T>
     totals[i] = vmlaq_s32(vmulq_s32(first[i], RowsOf<D>(scales[0], i)),
                           second[i], RowsOf<D>(scales[1], i));
   }
-  AddScaled<D>(totals, header.factor, input.scales, acc);
+  // A power of two: exact.
+  constexpr float kUnit = 1.0f / (1 << kShift);
+  AddScaled<D>(totals,
+               kShift == 0 ? header.factor : vmulq_n_f32(header.factor, kUnit),
+               input.scales, acc);
   if constexpr (Blocks::kHasMin) {
     const int32x4_t mins[2] = {Blocks::template Min<kSub, 0>(header),
                                Blocks::template Min<kSub, 1>(header)};
@@ -198,7 +205,7 @@ template <typename Blocks, int kSub, typename D, int T>
 #pragma GCC unroll 1
   for (int quarter = 0; quarter < kQuarters; ++quarter) {
     PartQuants quants;
-    Blocks::template Quants<kSub>(block, group, quarter, quants);
+    Blocks::template Quants<kSub>(block + 16 * quarter, group, quants);
     if constexpr (Blocks::kScales == 1) {
       AddPart<Blocks, kSub>(quants, headers[quarter], input, acc[quarter]);
     } else {
@@ -243,21 +250,21 @@ void DotTile(const Tile& tile, const ActivationView& input, uint32_t token,
   }
 }
 
-// `Many` sums for 4 and 2 tokens, `One` for one.
+// `Many` sums for Many::kTokensMax and for 2 tokens, `One` for one.
 template <typename Blocks, typename Many, typename One>
 void Rows(const WeightMatrix& weights, uint32_t row_begin, uint32_t row_end,
           const ActivationView& input, const ProductOutput& output) {
+  constexpr int kMax = Many::kTokensMax;
   const TypeEntry& entry = EntryOf(weights.type);
   alignas(64) std::byte scratch[kTileScratchBytes];
   for (uint32_t row = row_begin; row < row_end; row += kTileRows) {
     const Tile tile = TileAt(weights, entry, row, scratch);
     uint32_t token = 0;
-    for (; token + 4 <= input.tokens; token += 4) {
-      DotTile<Blocks, Many, 4>(tile, input, token, output, scratch);
+    for (; token + kMax <= input.tokens; token += kMax) {
+      DotTile<Blocks, Many, kMax>(tile, input, token, output, scratch);
     }
-    if (token + 2 <= input.tokens) {
+    for (; token + 2 <= input.tokens; token += 2) {
       DotTile<Blocks, Many, 2>(tile, input, token, output, scratch);
-      token += 2;
     }
     if (token < input.tokens) {
       DotTile<Blocks, One, 1>(tile, input, token, output, scratch);

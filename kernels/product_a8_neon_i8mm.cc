@@ -11,6 +11,7 @@ namespace {
 
 struct ByMatrixProduct {
   static constexpr int kTokens = 2;
+  static constexpr int kTokensMax = 8;
 
   template <int T>
   struct Operands {

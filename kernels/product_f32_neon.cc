@@ -77,13 +77,13 @@ struct Quantised {
     const typename Blocks::Header header =
         Blocks::ReadHeader(block, group, quarter);
     PartQuants quants;
-    Blocks::template Quants<kSub>(block, group, quarter, quants);
+    Blocks::template Quants<kSub>(block + 16 * quarter, group, quants);
     const float32x4_t none = vdupq_n_f32(0.0f);
     if constexpr (Blocks::kScales == 1) {
       const float32x4_t scale = Blocks::template Scale<kSub>(header);
       const float32x4_t min =
           Blocks::kHasMin ? Blocks::template Min<kSub>(header) : none;
-      StoreWords(quants, 0, 8, scale, min, buffer);
+      StoreWords<kSub>(quants, 0, 8, scale, min, buffer);
     } else {
       float32x4_t mins[2] = {none, none};
       if constexpr (Blocks::kHasMin) {
@@ -92,12 +92,14 @@ struct Quantised {
         mins[1] =
             Times(header.min_factor, Blocks::template Min<kSub, 1>(header));
       }
-      StoreWords(quants, 0, 4,
-                 Times(header.factor, Blocks::template Scale<kSub, 0>(header)),
-                 mins[0], buffer);
-      StoreWords(quants, 4, 8,
-                 Times(header.factor, Blocks::template Scale<kSub, 1>(header)),
-                 mins[1], buffer);
+      StoreWords<kSub>(
+          quants, 0, 4,
+          Times(header.factor, Blocks::template Scale<kSub, 0>(header)),
+          mins[0], buffer);
+      StoreWords<kSub>(
+          quants, 4, 8,
+          Times(header.factor, Blocks::template Scale<kSub, 1>(header)),
+          mins[1], buffer);
     }
   }
 
@@ -107,10 +109,13 @@ struct Quantised {
 
   // Stores quant * scale - min for the elements of words [first, past); two
   // roundings, as Dequantize() has them.
+  template <int kSub>
   static void StoreWords(const PartQuants& quants, int first, int past,
                          float32x4_t scale, float32x4_t min, float* buffer) {
     const auto store = [&](int32x4_t raw, int element) {
-      const int32x4_t quant = vsubq_s32(raw, vdupq_n_s32(Blocks::kOffset));
+      const int32x4_t shift = vdupq_n_s32(-Blocks::template kShift<kSub>);
+      const int32x4_t quant =
+          vsubq_s32(vshlq_s32(raw, shift), vdupq_n_s32(Blocks::kOffset));
       vst1q_f32(buffer + element * kTileRows,
                 vsubq_f32(vmulq_f32(vcvtq_f32_s32(quant), scale), min));
     };

@@ -22,6 +22,11 @@ static inline uint8x16_t LoadWord(const std::byte* words, int word,
                   quarter * 16);
 }
 
+// Likewise, from where the words of those rows begin.
+static inline uint8x16_t LoadWord(const std::byte* rows, int word) {
+  return LoadWord(rows, word, 0);
+}
+
 // 16 bits of each of 4 rows.
 static inline uint16x4_t LoadShorts(const std::byte* from, int quarter) {
   uint16_t shorts[4];

@@ -7,29 +7,37 @@
 
 namespace shoal::kernels::neon {
 
-// Bits 2 kPair and 2 kPair + 1 of each byte.
-template <int kPair>
-static inline uint8x16_t TwoBits(uint8x16_t bytes) {
-  return vandq_u8(ShiftRight<2 * kPair>(bytes), vdupq_n_u8(3));
+// Bits shifted left by a constant, or right by a negative one.
+template <int kBits>
+static inline uint8x16_t Shift(uint8x16_t bytes) {
+  if constexpr (kBits > 0) {
+    return vshlq_n_u8(bytes, kBits);
+  } else {
+    return ShiftRight<-kBits>(bytes);
+  }
 }
+
+// Numbers of 2 bits, 4 in a byte: those of the last part of a group are moved
+// down, the others stay where they are, which saves an instruction.
+template <int kSub>
+inline constexpr int kStay = kSub < 3 ? 2 * kSub : 0;
 
 // Nibbles kNibble (0 low, 1 high) of 8 words.
 template <int kNibble>
-static inline void NibblesOf(const std::byte* words, int quarter,
-                             PartQuants& quants) {
+static inline void NibblesOf(const std::byte* words, PartQuants& quants) {
   for (int w = 0; w < 8; ++w) {
-    const uint8x16_t bytes = LoadWord(words, w, quarter);
+    const uint8x16_t bytes = LoadWord(words, w);
     quants[w] = vreinterpretq_s8_u8(kNibble == 0 ? LowNibbles(bytes)
                                                  : vshrq_n_u8(bytes, 4));
   }
 }
 
 // Adds `value` to each quant whose bit is set: bit `bit` of 8 words' bytes.
-static inline void AddBits(const std::byte* words, int bit, int quarter,
-                           uint8_t value, PartQuants& quants) {
+static inline void AddBits(const std::byte* words, int bit, uint8_t value,
+                           PartQuants& quants) {
   const uint8x16_t mask = vdupq_n_u8(static_cast<uint8_t>(1u << bit));
   for (int w = 0; w < 8; ++w) {
-    const uint8x16_t set = vtstq_u8(LoadWord(words, w, quarter), mask);
+    const uint8x16_t set = vtstq_u8(LoadWord(words, w), mask);
     quants[w] = vorrq_s8(quants[w],
                          vreinterpretq_s8_u8(vandq_u8(set, vdupq_n_u8(value))));
   }
@@ -40,6 +48,8 @@ static inline void AddBits(const std::byte* words, int bit, int quarter,
 struct PackedScales {
   static constexpr int kParts = 8, kGroup = 4, kScales = 1;
   static constexpr bool kHasMin = true;
+  template <int kSub>
+  static constexpr int kShift = 0;
 
   struct Header {
     uint8x16_t scales, mins;
@@ -83,10 +93,9 @@ struct Q4_KBlocks : PackedScales {
   static constexpr int kOffset = 0, kSumWords = 8;
 
   template <int kSub>
-  static void Quants(const std::byte* block, int group, int quarter,
-                     PartQuants& quants) {
-    const std::byte* words = block + 256 + (2 * group + kSub / 2) * 8 * 64;
-    NibblesOf<kSub % 2>(words, quarter, quants);
+  static void Quants(const std::byte* rows, int group, PartQuants& quants) {
+    const std::byte* words = rows + 256 + (2 * group + kSub / 2) * 8 * 64;
+    NibblesOf<kSub % 2>(words, quants);
   }
 };
 
@@ -95,11 +104,10 @@ struct Q5_KBlocks : PackedScales {
   static constexpr int kOffset = 0, kSumWords = 8;
 
   template <int kSub>
-  static void Quants(const std::byte* block, int group, int quarter,
-                     PartQuants& quants) {
-    const std::byte* words = block + 768 + (2 * group + kSub / 2) * 8 * 64;
-    NibblesOf<kSub % 2>(words, quarter, quants);
-    AddBits(block + 256, 4 * group + kSub, quarter, 16, quants);
+  static void Quants(const std::byte* rows, int group, PartQuants& quants) {
+    const std::byte* words = rows + 768 + (2 * group + kSub / 2) * 8 * 64;
+    NibblesOf<kSub % 2>(words, quants);
+    AddBits(rows + 256, 4 * group + kSub, 16, quants);
   }
 };
 
@@ -109,11 +117,14 @@ struct HalfScales {
   float32x4_t factor;
 };
 
+// 4 products of at most 48 * 127 are 24384.
 struct Q2_KBlocks {
   static constexpr int kParts = 8, kGroup = 4, kScales = 2;
   static constexpr uint32_t kBlockBytes = 84;
   static constexpr int kOffset = 0, kSumWords = 4;
   static constexpr bool kHasMin = true;
+  template <int kSub>
+  static constexpr int kShift = kStay<kSub>;
 
   struct Header {
     uint8x16_t scales[2], mins[2];
@@ -121,11 +132,12 @@ struct Q2_KBlocks {
   };
 
   template <int kSub>
-  static void Quants(const std::byte* block, int group, int quarter,
-                     PartQuants& quants) {
+  static void Quants(const std::byte* rows, int group, PartQuants& quants) {
     for (int w = 0; w < 8; ++w) {
+      const uint8x16_t bytes = LoadWord(rows + 256, group * 8 + w);
       quants[w] = vreinterpretq_s8_u8(
-          TwoBits<kSub>(LoadWord(block + 256, group * 8 + w, quarter)));
+          kSub == 3 ? vshrq_n_u8(bytes, 6)
+                    : vandq_u8(bytes, vdupq_n_u8(3 << kShift<kSub>)));
     }
   }
   static Header ReadHeader(const std::byte* block, int group, int quarter) {
@@ -162,19 +174,27 @@ struct SignedHalfScales {
   }
 };
 
-// Quants 0 to 7: far from any limit.
+// 2 products of at most 7 * 16 * 127 are 28448.
 struct Q3_KBlocks : SignedHalfScales {
   static constexpr uint32_t kBlockBytes = 110;
-  static constexpr int kOffset = 4, kSumWords = 4;
+  static constexpr int kOffset = 4, kSumWords = 2;
+  template <int kSub>
+  static constexpr int kShift = kStay<kSub>;
 
   template <int kSub>
-  static void Quants(const std::byte* block, int group, int quarter,
-                     PartQuants& quants) {
+  static void Quants(const std::byte* rows, int group, PartQuants& quants) {
+    // Brings the part's bit, the upper one, to its place above the lower two.
+    const int8x16_t up =
+        vdupq_n_s8(static_cast<int8_t>(kShift<kSub> + 2 - (4 * group + kSub)));
+    const uint8x16_t lower = vdupq_n_u8(3 << kShift<kSub>);
+    const uint8x16_t all = vdupq_n_u8(7 << kShift<kSub>);
     for (int w = 0; w < 8; ++w) {
-      quants[w] = vreinterpretq_s8_u8(
-          TwoBits<kSub>(LoadWord(block + 512, group * 8 + w, quarter)));
+      const uint8x16_t bytes = LoadWord(rows + 512, group * 8 + w);
+      const uint8x16_t low = kSub == 3 ? vshrq_n_u8(bytes, 6) : bytes;
+      const uint8x16_t high = vshlq_u8(LoadWord(rows, w), up);
+      quants[w] =
+          vreinterpretq_s8_u8(vandq_u8(vbslq_u8(lower, low, high), all));
     }
-    AddBits(block, 4 * group + kSub, quarter, 4, quants);
   }
   static Header ReadHeader(const std::byte* block, int group, int quarter) {
     const std::byte* packed = block + 1536;
@@ -204,15 +224,17 @@ struct Q6_KBlocks : SignedHalfScales {
   static constexpr int kFactors = kScaleWords + 4 * 64;
 
   template <int kSub>
-  static void Quants(const std::byte* block, int group, int quarter,
-                     PartQuants& quants) {
+  static constexpr int kShift = 0;
+
+  template <int kSub>
+  static void Quants(const std::byte* rows, int group, PartQuants& quants) {
     for (int w = 0; w < 8; ++w) {
-      const uint8x16_t low =
-          LoadWord(block, group * 16 + kSub % 2 * 8 + w, quarter);
+      const uint8x16_t low = LoadWord(rows, group * 16 + kSub % 2 * 8 + w);
       const uint8x16_t high =
-          TwoBits<kSub>(LoadWord(block + kHighBits, group * 8 + w, quarter));
-      const uint8x16_t low4 = kSub < 2 ? LowNibbles(low) : vshrq_n_u8(low, 4);
-      quants[w] = vreinterpretq_s8_u8(vsliq_n_u8(low4, high, 4));
+          Shift<4 - 2 * kSub>(LoadWord(rows + kHighBits, group * 8 + w));
+      const uint8x16_t nibble = kSub < 2 ? low : vshrq_n_u8(low, 4);
+      quants[w] = vreinterpretq_s8_u8(
+          vandq_u8(vbslq_u8(vdupq_n_u8(15), nibble, high), vdupq_n_u8(63)));
     }
   }
   static Header ReadHeader(const std::byte* block, int group, int quarter) {
@@ -230,9 +252,8 @@ struct IQ4_XSBlocks : OneScale {
   static constexpr int kOffset = 0, kSumWords = 2;
 
   template <int kSub>
-  static void Quants(const std::byte* block, int part, int quarter,
-                     PartQuants& quants) {
-    SplitNibbles(block + 128 + part * 256, quarter, quants);
+  static void Quants(const std::byte* rows, int part, PartQuants& quants) {
+    SplitNibbles(rows + 128 + part * 256, quants);
     LookUp(kIQ4Values, quants);
   }
   static Header ReadHeader(const std::byte* block, int part, int quarter) {

@@ -7,13 +7,15 @@
 //   kParts, kBlockBytes  parts of 32 elements in a block; its size for a row
 //   kGroup      parts in a group; what depends on a part's place in its group
 //               is known when compiling
-//   kOffset     what Quants() gives is that much above the format's quants:
-//               the products take it off by the sums of the activations
+//   kOffset, kShift<kSub>  what Quants() gives is (quant + kOffset) << kShift:
+//               the products take the offset off by the sums of the activations
+//               and the shift by the unit of the scales; kScales == 1: no shift
 //   kSumWords   words (4 elements, so one product for each byte) whose products
 //               with activations of [-127, 127] an i16 can sum: 8, 4 or 2
 //   kScales     scales of a part: 1, or 2 of 16 elements each
 //   kHasMin     whether the value is scale * quant - min
-//   Quants<kSub>(block, group, quarter, quants)  the 8 words of a part
+//   Quants<kSub>(rows, group, quants)  the 8 words of a part; rows: where the
+//               block's words of the quarter's rows begin, block + 16 * quarter
 //   ReadHeader(block, group, quarter)  what the scales of a group are made of
 //   Scales of a part by its header:
 //     kScales == 1: Scale<kSub>(header), Min<kSub>(header), floats
@@ -32,10 +34,9 @@ namespace shoal::kernels::neon {
 using PartQuants = int8x16_t[8];
 
 // 4 words of nibbles: the first 16 elements in the low ones.
-static inline void SplitNibbles(const std::byte* words, int quarter,
-                                PartQuants& quants) {
+static inline void SplitNibbles(const std::byte* words, PartQuants& quants) {
   for (int w = 0; w < 4; ++w) {
-    const uint8x16_t bytes = LoadWord(words, w, quarter);
+    const uint8x16_t bytes = LoadWord(words, w);
     quants[w] = vreinterpretq_s8_u8(LowNibbles(bytes));
     quants[w + 4] = vreinterpretq_s8_u8(vshrq_n_u8(bytes, 4));
   }
@@ -76,6 +77,8 @@ struct ScaleAndMin {
 struct OneScale {
   static constexpr int kParts = 1, kGroup = 1, kScales = 1;
   static constexpr bool kHasMin = false;
+  template <int kSub>
+  static constexpr int kShift = 0;
   using Header = ScaleAndMin;
 
   static Header ReadHeader(const std::byte* block, int, int quarter) {
@@ -107,9 +110,8 @@ struct Q4_0Blocks : OneScale {
   static constexpr int kOffset = 8, kSumWords = 8;
 
   template <int kSub>
-  static void Quants(const std::byte* block, int, int quarter,
-                     PartQuants& quants) {
-    SplitNibbles(block + 32, quarter, quants);
+  static void Quants(const std::byte* rows, int, PartQuants& quants) {
+    SplitNibbles(rows + 32, quants);
   }
 };
 
@@ -118,9 +120,8 @@ struct Q4_1Blocks : ScaleAndAddend {
   static constexpr int kOffset = 0, kSumWords = 8;
 
   template <int kSub>
-  static void Quants(const std::byte* block, int, int quarter,
-                     PartQuants& quants) {
-    SplitNibbles(block + 64, quarter, quants);
+  static void Quants(const std::byte* rows, int, PartQuants& quants) {
+    SplitNibbles(rows + 64, quants);
   }
 };
 
@@ -130,10 +131,9 @@ struct Q5_0Blocks : OneScale {
   static constexpr int kOffset = 16, kSumWords = 8;
 
   template <int kSub>
-  static void Quants(const std::byte* block, int, int quarter,
-                     PartQuants& quants) {
-    SplitNibbles(block + 96, quarter, quants);
-    AddFifthBits(LoadWord(block + 32, 0, quarter), quants);
+  static void Quants(const std::byte* rows, int, PartQuants& quants) {
+    SplitNibbles(rows + 96, quants);
+    AddFifthBits(LoadWord(rows + 32, 0), quants);
   }
 };
 
@@ -142,10 +142,9 @@ struct Q5_1Blocks : ScaleAndAddend {
   static constexpr int kOffset = 0, kSumWords = 8;
 
   template <int kSub>
-  static void Quants(const std::byte* block, int, int quarter,
-                     PartQuants& quants) {
-    SplitNibbles(block + 128, quarter, quants);
-    AddFifthBits(LoadWord(block + 64, 0, quarter), quants);
+  static void Quants(const std::byte* rows, int, PartQuants& quants) {
+    SplitNibbles(rows + 128, quants);
+    AddFifthBits(LoadWord(rows + 64, 0), quants);
   }
 };
 
@@ -155,10 +154,9 @@ struct Q8_0Blocks : OneScale {
   static constexpr int kOffset = 0, kSumWords = 2;
 
   template <int kSub>
-  static void Quants(const std::byte* block, int, int quarter,
-                     PartQuants& quants) {
+  static void Quants(const std::byte* rows, int, PartQuants& quants) {
     for (int w = 0; w < 8; ++w) {
-      quants[w] = vreinterpretq_s8_u8(LoadWord(block + 32, w, quarter));
+      quants[w] = vreinterpretq_s8_u8(LoadWord(rows + 32, w));
     }
   }
 };
@@ -169,9 +167,8 @@ struct IQ4_NLBlocks : OneScale {
   static constexpr int kOffset = 0, kSumWords = 2;
 
   template <int kSub>
-  static void Quants(const std::byte* block, int, int quarter,
-                     PartQuants& quants) {
-    SplitNibbles(block + 32, quarter, quants);
+  static void Quants(const std::byte* rows, int, PartQuants& quants) {
+    SplitNibbles(rows + 32, quants);
     LookUp(kIQ4Values, quants);
   }
 };
@@ -183,9 +180,8 @@ struct MXFP4Blocks : OneScale {
   static constexpr int kOffset = 0, kSumWords = 8;
 
   template <int kSub>
-  static void Quants(const std::byte* block, int, int quarter,
-                     PartQuants& quants) {
-    SplitNibbles(block + 16, quarter, quants);
+  static void Quants(const std::byte* rows, int, PartQuants& quants) {
+    SplitNibbles(rows + 16, quants);
     LookUp(kMXFP4Doubles, quants);
   }
   static Header ReadHeader(const std::byte* block, int, int quarter) {
