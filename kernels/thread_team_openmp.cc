@@ -31,16 +31,28 @@ class OpenMpTeam final : public ThreadTeam {
     }
   }
 
+  void set_spin(bool /*spin*/) override {}
+  uint64_t late_count() const override { return 0; }
+
+ protected:
+  void BeginPass() override {}
+  void EndPass() override {}
+
  private:
   const uint32_t member_count_;
 };
 
 }  // namespace
 
+std::unique_ptr<ThreadTeam> ThreadTeam::Create(const Options& options) {
+  SHOAL_CHECK(
+      options.member_count >= 1 && options.member_count <= kMemberCountMax,
+      options.member_count, " members");
+  return std::make_unique<OpenMpTeam>(options.member_count);
+}
+
 std::unique_ptr<ThreadTeam> ThreadTeam::Create(uint32_t member_count) {
-  SHOAL_CHECK(member_count >= 1 && member_count <= kMemberCountMax,
-              member_count, " members");
-  return std::make_unique<OpenMpTeam>(member_count);
+  return Create(Options{.member_count = member_count});
 }
 
 }  // namespace shoal::kernels

@@ -61,6 +61,7 @@ absl::Status RankEngine::Load(
   resources.clock = options_.clock;
   SHOAL_ASSIGN_OR_RETURN(loaded_,
                          LoadedRank::Load(setup, resources, fetcher, progress));
+  team_->set_spin(setup.options.may_poll);
   base::MutexLock lock(mutex_);
   report_ = loaded_->facts();
   aborted_ = absl::OkStatus();
@@ -175,6 +176,7 @@ absl::Status RankEngine::RunLocally(const parallel::Pass& pass,
   const uint64_t received = channels ? channels->bytes_received() : 0;
   const uint64_t consumed = loaded_->cache().counters().consumed_bytes;
   if (channels) channels->set_polling_time(PollingTime(kPassPolling));
+  const kernels::ThreadTeam::Pass awake(*team_);
   const absl::Status status = runner_->Run(pass, residual, logits);
   if (channels) channels->set_polling_time(PollingTime(kIdlePolling));
   if (!status.ok()) return Fail(status);

@@ -1,30 +1,91 @@
 #include "kernels/thread_team.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
+#include <chrono>
+#include <thread>
 #include <vector>
+
+#include "kernels/cpu_cores.h"
 
 namespace shoal::kernels {
 namespace {
+
+void ExpectEveryTaskRunsOnce(ThreadTeam& team) {
+  for (const uint32_t tasks : {0u, 1u, 2u, 3u, 100u}) {
+    for (int round = 0; round < 50; ++round) {
+      std::vector<std::atomic<uint32_t>> runs(tasks);
+      team.Run(tasks, [&](uint32_t i, uint32_t member) {
+        EXPECT_LT(member, team.member_count());
+        runs[i].fetch_add(1, std::memory_order_relaxed);
+      });
+      for (const auto& count : runs) {
+        ASSERT_EQ(count.load(std::memory_order_relaxed), 1u);
+      }
+    }
+  }
+}
 
 TEST(ThreadTeamTest, EveryTaskRunsOnceWhateverTheTeam) {
   for (const uint32_t members : {1u, 2u, 3u, 7u}) {
     const auto team = ThreadTeam::Create(members);
     EXPECT_EQ(team->member_count(), members);
-    for (const uint32_t tasks : {0u, 1u, 2u, 3u, 100u}) {
-      for (int round = 0; round < 50; ++round) {
-        std::vector<std::atomic<uint32_t>> runs(tasks);
-        team->Run(tasks, [&](uint32_t i, uint32_t member) {
-          EXPECT_LT(member, members);
-          runs[i].fetch_add(1, std::memory_order_relaxed);
-        });
-        for (const auto& count : runs) {
-          ASSERT_EQ(count.load(std::memory_order_relaxed), 1u);
-        }
-      }
-    }
+    ExpectEveryTaskRunsOnce(*team);
+    const ThreadTeam::Pass pass(*team);
+    ExpectEveryTaskRunsOnce(*team);
   }
+}
+
+TEST(ThreadTeamTest, EveryTaskRunsOnceWithoutSpinning) {
+  const auto team = ThreadTeam::Create({.member_count = 3, .spin = false});
+  ExpectEveryTaskRunsOnce(*team);
+  team->set_spin(true);
+  ExpectEveryTaskRunsOnce(*team);
+  team->set_spin(false);
+  const ThreadTeam::Pass pass(*team);
+  ExpectEveryTaskRunsOnce(*team);
+}
+
+TEST(ThreadTeamTest, MembersAndTheCallerKeepToTheCoresGiven) {
+  const uint32_t core = ReadCpuCores().all.back();
+  // In a thread of its own, as the caller stays bound.
+  std::thread caller([core] {
+    const auto team = ThreadTeam::Create({.member_count = 2, .cores = {core}});
+    const ThreadTeam::Pass pass(*team);
+    std::atomic<uint32_t> arrived = 0;
+    team->Run(2, [&](uint32_t, uint32_t) {
+      arrived.fetch_add(1);
+      while (arrived.load() < 2) sched_yield();
+      EXPECT_EQ(sched_getcpu(), static_cast<int>(core));
+    });
+  });
+  caller.join();
+}
+
+// A member that has lost its core looks like one that works on and on.
+TEST(ThreadTeamTest, AMemberThatWorksLongAfterTheCallerIsNoted) {
+  const auto team = ThreadTeam::Create(2);
+  ASSERT_EQ(team->late_count(), 0u);
+  // On a busy machine the caller may lose its core instead.
+  for (int round = 0; round < 100 && team->late_count() == 0; ++round) {
+    std::atomic<bool> began = false;
+    // So many that waiting for the other to begin is no long task.
+    team->Run(1000, [&](uint32_t, uint32_t member) {
+      if (member == 0) {
+        while (!began.load()) {
+        }
+        return;
+      }
+      if (began.exchange(true)) return;
+      const auto start = std::chrono::steady_clock::now();
+      while (std::chrono::steady_clock::now() - start <
+             std::chrono::milliseconds(5)) {
+      }
+    });
+  }
+  EXPECT_EQ(team->late_count(), 1u);
 }
 
 TEST(ThreadTeamTest, WhatTasksWriteIsSeenAfterRun) {
@@ -73,8 +134,9 @@ TEST(ThreadTeamTest, MembersWorkAtTheSameTime) {
 // The caller has nothing left to do while the other member works on for a few
 // milliseconds: longer than any spinning.
 TEST(ThreadTeamTest, RunReturnsOnlyWhenTheLastTaskHasEnded) {
-  const auto team = ThreadTeam::Create(2);
   for (int round = 0; round < 5; ++round) {
+    // A new one, as the member will be late.
+    const auto team = ThreadTeam::Create(2);
     std::atomic<uint32_t> arrived = 0;
     std::atomic<uint64_t> ended = 0;
     team->Run(2, [&](uint32_t, uint32_t member) {
