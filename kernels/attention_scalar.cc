@@ -25,37 +25,36 @@ float ElementAt(KvType type, const std::byte* from, uint64_t index) {
   return FloatFromHalf(half);
 }
 
-float Score(const AttentionArgs& args, const std::byte* page, uint32_t slot) {
+float Score(const AttentionArgs& args, const AttentionQuery& query,
+            const std::byte* page, uint32_t slot) {
   double dot = 0;
-  for (uint32_t i = 0; i < args.key_dim; ++i) {
-    const uint64_t index = uint64_t{slot} * args.key_dim + i;
-    dot += double{args.query[i]} * ElementAt(args.kv_type, page, index);
+  for (uint32_t i = 0; i < args.shape.key_dim; ++i) {
+    const uint64_t index = uint64_t{i} * kKvPagePositions + slot;
+    dot += double{query.query[i]} * ElementAt(args.shape.type, page, index);
   }
   const float score = static_cast<float>(dot) * args.scale;
   if (args.score_cap == 0.0f) return score;
   return args.score_cap * std::tanh(score / args.score_cap);
 }
 
-}  // namespace
-
-void Attention(const AttentionArgs& args, float* out) {
-  CheckAttentionArguments(args);
-  std::fill(out, out + args.value_dim, 0.0f);
+void Attend(const AttentionArgs& args, const AttentionQuery& query) {
+  const uint32_t dim = args.shape.value_dim;
+  std::fill(query.out, query.out + dim, 0.0f);
   // A sink is a first score whose value is nothing.
-  float max = args.sink == nullptr ? -std::numeric_limits<float>::infinity()
-                                   : *args.sink;
-  float sum = args.sink == nullptr ? 0.0f : 1.0f;
-  const uint32_t last_block = (args.end - 1) / kKvPagePositions;
-  for (uint32_t block = args.begin / kKvPagePositions; block <= last_block;
+  float max = query.sink == nullptr ? -std::numeric_limits<float>::infinity()
+                                    : *query.sink;
+  float sum = query.sink == nullptr ? 0.0f : 1.0f;
+  const uint32_t last_block = (query.end - 1) / kKvPagePositions;
+  for (uint32_t block = query.begin / kKvPagePositions; block <= last_block;
        ++block) {
     const std::byte* page = args.pages[block];
     const uint32_t start = block * kKvPagePositions;
-    const uint32_t first = std::max(args.begin, start) - start;
-    const uint32_t past = std::min(args.end - start, kKvPagePositions);
+    const uint32_t first = std::max(query.begin, start) - start;
+    const uint32_t past = std::min(query.end - start, kKvPagePositions);
     std::array<float, kKvPagePositions> weights;
     float new_max = max;
     for (uint32_t slot = first; slot < past; ++slot) {
-      weights[slot] = Score(args, page, slot);
+      weights[slot] = Score(args, query, page, slot);
       new_max = std::max(new_max, weights[slot]);
     }
     const float rescale = std::exp(max - new_max);
@@ -65,17 +64,25 @@ void Attention(const AttentionArgs& args, float* out) {
       weights[slot] = std::exp(weights[slot] - max);
       sum += weights[slot];
     }
-    const uint64_t values = uint64_t{kKvPagePositions} * args.key_dim;
-    for (uint32_t i = 0; i < args.value_dim; ++i) {
+    const uint64_t values = uint64_t{kKvPagePositions} * args.shape.key_dim;
+    for (uint32_t i = 0; i < dim; ++i) {
       double added = 0;
       for (uint32_t slot = first; slot < past; ++slot) {
-        const uint64_t index = values + uint64_t{slot} * args.value_dim + i;
-        added += double{weights[slot]} * ElementAt(args.kv_type, page, index);
+        const uint64_t index = values + uint64_t{slot} * dim + i;
+        added +=
+            double{weights[slot]} * ElementAt(args.shape.type, page, index);
       }
-      out[i] = out[i] * rescale + static_cast<float>(added);
+      query.out[i] = query.out[i] * rescale + static_cast<float>(added);
     }
   }
-  for (uint32_t i = 0; i < args.value_dim; ++i) out[i] /= sum;
+  for (uint32_t i = 0; i < dim; ++i) query.out[i] /= sum;
+}
+
+}  // namespace
+
+void Attention(const AttentionArgs& args) {
+  CheckAttentionArguments(args);
+  for (uint32_t q = 0; q < args.query_count; ++q) Attend(args, args.queries[q]);
 }
 
 }  // namespace shoal::kernels::scalar

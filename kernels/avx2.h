@@ -29,7 +29,7 @@ void GeluMul(float* gate, const float* up, uint32_t count);
 void SwigluClamped(float* gate, const float* up, uint32_t count);
 void Rope(RopePairing pairing, const float* cos_sin, uint32_t rotary_dim,
           float* head);
-void Attention(const AttentionArgs& args, float* out);
+void Attention(const AttentionArgs& args);
 void F32ToF16(const float* from, uint32_t count, uint16_t* to);
 
 }  // namespace shoal::kernels::avx2

@@ -35,8 +35,13 @@ void CheckProductArguments(LayoutId layout, const WeightMatrix& weights,
 }
 
 void CheckAttentionArguments(const AttentionArgs& args) {
-  SHOAL_CHECK(args.end > args.begin, "positions ", args.begin, " to ",
-              args.end);
+  SHOAL_CHECK(args.query_count >= 1 && args.query_count <= kAttentionQueriesMax,
+              args.query_count, " queries");
+  for (uint32_t q = 0; q < args.query_count; ++q) {
+    const AttentionQuery& query = args.queries[q];
+    SHOAL_CHECK(query.end > query.begin, "positions ", query.begin, " to ",
+                query.end);
+  }
 }
 
 std::vector<absl::string_view> AvailableIsas() {

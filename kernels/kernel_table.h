@@ -80,8 +80,8 @@ struct KernelTable {
   void (*rope)(RopePairing pairing, const float* cos_sin, uint32_t rotary_dim,
                float* head);
 
-  // One query head of one token against its cached keys and values.
-  void (*attention)(const AttentionArgs& args, float* out);
+  // Query heads against the cached keys and values of one KV head.
+  void (*attention)(const AttentionArgs& args);
 
   // Conversions of rows that KV pages store.
   void (*f32_to_f16)(const float* from, uint32_t count, uint16_t* to);

@@ -2,32 +2,33 @@
 // cache, attention, and the group's columns of the output matrix.
 
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "model/unit_compute.h"
 
 namespace shoal::model {
 
+using kernels::kAttentionQueriesMax;
 using kernels::kKvPagePositions;
-using kernels::KvType;
 
 namespace {
 
-void AddBias(const float* bias, uint32_t count, float* row) {
-  if (bias == nullptr) return;
-  for (uint32_t i = 0; i < count; ++i) row[i] += bias[i];
-}
+// A task takes no fewer queries: they share what is widened of the cache.
+constexpr uint32_t kTaskQueriesMin = 4;
+// So many tasks a member, if there is enough to do.
+constexpr uint32_t kTasksPerMember = 3;
 
 }  // namespace
 
 UnitCompute::AttentionScratch UnitCompute::ScratchOf(const AttentionSpec& spec,
                                                      const UnitView& unit,
-                                                     float* base,
-                                                     const Tile& tile) const {
+                                                     uint32_t unit_idx,
+                                                     const Tile& tile) {
   const uint64_t groups = unit.layout->count;
   const uint64_t heads = groups * (spec.head_count / spec.kv_head_count);
   AttentionScratch scratch;
-  scratch.query = base;
+  scratch.query = ScratchOf(unit_idx, tile);
   scratch.key = scratch.query + tile.count * heads * spec.key_dim;
   scratch.value = scratch.key + tile.count * groups * spec.key_dim;
   scratch.result = scratch.value + tile.count * groups * spec.value_dim;
@@ -52,10 +53,8 @@ void UnitCompute::AttentionTile(const AttentionSpec& spec,
                                 const PhaseInput& input, const Accumulator& sum,
                                 const Tile& tile, const float* angles) {
   const uint32_t heads_per_group = spec.head_count / spec.kv_head_count;
-  const uint64_t unit_floats =
-      uint64_t{tile.count} * options_.unit_scratch_floats;
   const auto scratch_of = [&](uint32_t u) {
-    return ScratchOf(spec, units[u], scratch_.data() + u * unit_floats, tile);
+    return ScratchOf(spec, units[u], u, tile);
   };
   BeginIntermediates();
   for (uint32_t u = 0; u < units.size(); ++u) {
@@ -73,9 +72,7 @@ void UnitCompute::AttentionTile(const AttentionSpec& spec,
   RunProducts();
   const auto count = static_cast<uint32_t>(units.size());
   // Every key of the tile is stored before any query of it looks.
-  team_.Run(count * tile.count, [&](uint32_t task, uint32_t) {
-    const uint32_t u = task / tile.count;
-    const uint32_t token = task % tile.count;
+  ForEachToken(count, tile.count, [&](uint32_t u, uint32_t token) {
     const uint64_t row = tile.begin + token;
     const float* shared_key =
         spec.shared_key_dim == 0
@@ -88,15 +85,9 @@ void UnitCompute::AttentionTile(const AttentionSpec& spec,
                 angles + row * spec.rope.rotary_dim);
     StoreKeysAndValues(spec, units[u], scratch, tile, token);
   });
-  team_.Run(count * tile.count, [&](uint32_t task, uint32_t) {
-    const uint32_t u = task / tile.count;
-    const uint32_t token = task % tile.count;
-    const AttentionScratch scratch = scratch_of(u);
-    const uint32_t heads = units[u].layout->count * heads_per_group;
-    for (uint32_t head = 0; head < heads; ++head) {
-      Attend(spec, units[u], scratch, tile, token, head);
-    }
-    EncodeIntermediate(u, scratch.result, token);
+  RunAttention(spec, units, tile);
+  ForEachToken(count, tile.count, [&](uint32_t u, uint32_t token) {
+    EncodeIntermediate(u, scratch_of(u).result, token);
   });
   RunOutputProducts(units, PartRole::kAttentionOutput, sum, tile);
 }
@@ -161,51 +152,84 @@ void UnitCompute::StoreKeysAndValues(const AttentionSpec& spec,
   const float* value =
       scratch.value + uint64_t{token} * groups * spec.value_dim;
   const TokenPlace& place = places_[tile.begin + token];
-  const uint32_t slot = place.position % kKvPagePositions;
-  const uint64_t element = kernels::BytesOfElement(options_.kv_type);
   for (uint32_t g = 0; g < groups; ++g) {
     std::byte* page = kv_.Pages(
         place.session, unit.kv_stream + g)[place.position / kKvPagePositions];
-    std::byte* key_to = page + uint64_t{slot} * spec.key_dim * element;
-    std::byte* value_to = page + (uint64_t{kKvPagePositions} * spec.key_dim +
-                                  uint64_t{slot} * spec.value_dim) *
-                                     element;
-    StoreKv(key + g * spec.key_dim, spec.key_dim, key_to);
-    StoreKv(value + g * spec.value_dim, spec.value_dim, value_to);
+    kernels::StoreKeyAndValue(
+        kernels_, KvShapeOf(spec), place.position % kKvPagePositions,
+        key + g * spec.key_dim, value + g * spec.value_dim, page);
   }
 }
 
-void UnitCompute::StoreKv(const float* from, uint32_t count, std::byte* to) {
-  if (options_.kv_type == KvType::kF32) {
-    std::copy(from, from + count, reinterpret_cast<float*>(to));
-  } else {
-    kernels_.f32_to_f16(from, count, reinterpret_cast<uint16_t*>(to));
+kernels::KvShape UnitCompute::KvShapeOf(const AttentionSpec& spec) const {
+  return {options_.kv_type, spec.key_dim, spec.value_dim};
+}
+
+void UnitCompute::RunAttention(const AttentionSpec& spec,
+                               std::span<const UnitView> units,
+                               const Tile& tile) {
+  const uint32_t heads_per_group = spec.head_count / spec.kv_head_count;
+  uint32_t groups = 0;
+  for (const UnitView& unit : units) groups += unit.layout->count;
+  // The queries of a group, in the order of tokens and then heads, are cut
+  // into tasks. Where the cuts lie does not show in the results.
+  const uint32_t group_queries = tile.count * heads_per_group;
+  uint32_t task_queries = kAttentionQueriesMax;
+  const auto tasks = [&] {
+    return (group_queries + task_queries - 1) / task_queries;
+  };
+  while (task_queries > kTaskQueriesMin &&
+         groups * tasks() < kTasksPerMember * team_.member_count()) {
+    task_queries /= 2;
   }
+  const uint32_t group_tasks = tasks();
+  team_.Run(groups * group_tasks, [&](uint32_t task, uint32_t) {
+    uint32_t group = task / group_tasks;
+    uint32_t u = 0;
+    for (; group >= units[u].layout->count; ++u) {
+      group -= units[u].layout->count;
+    }
+    const uint32_t begin = task % group_tasks * task_queries;
+    Attend(spec, units[u], ScratchOf(spec, units[u], u, tile), tile, group,
+           begin, std::min(begin + task_queries, group_queries));
+  });
 }
 
 void UnitCompute::Attend(const AttentionSpec& spec, const UnitView& unit,
                          const AttentionScratch& scratch, const Tile& tile,
-                         uint32_t token, uint32_t head) {
+                         uint32_t group, uint32_t begin, uint32_t end) {
   const uint32_t heads_per_group = spec.head_count / spec.kv_head_count;
-  const uint64_t row =
-      uint64_t{token} * unit.layout->count * heads_per_group + head;
-  const TokenPlace& place = places_[tile.begin + token];
-  kernels::AttentionArgs args;
-  args.kv_type = options_.kv_type;
-  args.key_dim = spec.key_dim;
-  args.value_dim = spec.value_dim;
-  args.query = scratch.query + row * spec.key_dim;
-  args.scale = spec.scale;
-  args.pages =
-      kv_.Pages(place.session, unit.kv_stream + head / heads_per_group).data();
-  args.end = place.position + 1;
-  if (spec.window > 0 && args.end > spec.window) {
-    args.begin = args.end - spec.window;
-  }
-  args.score_cap = spec.score_cap;
   const float* sinks = VectorOf(unit, PartRole::kSinks);
-  if (sinks != nullptr) args.sink = sinks + head;
-  kernels_.attention(args, scratch.result + row * spec.value_dim);
+  std::array<kernels::AttentionQuery, kAttentionQueriesMax> queries;
+  kernels::AttentionArgs args;
+  args.shape = KvShapeOf(spec);
+  args.scale = spec.scale;
+  args.score_cap = spec.score_cap;
+  args.queries = queries.data();
+  while (begin < end) {
+    // Queries of one session go together.
+    const uint32_t session =
+        places_[tile.begin + begin / heads_per_group].session;
+    args.query_count = 0;
+    for (; begin < end; ++begin) {
+      const uint32_t token = begin / heads_per_group;
+      const TokenPlace& place = places_[tile.begin + token];
+      if (place.session != session) break;
+      const uint32_t head = group * heads_per_group + begin % heads_per_group;
+      const uint64_t row =
+          uint64_t{token} * unit.layout->count * heads_per_group + head;
+      kernels::AttentionQuery& query = queries[args.query_count++];
+      query.query = scratch.query + row * spec.key_dim;
+      query.out = scratch.result + row * spec.value_dim;
+      query.sink = sinks == nullptr ? nullptr : sinks + head;
+      query.end = place.position + 1;
+      query.begin = spec.window > 0 && query.end > spec.window
+                        ? query.end - spec.window
+                        : 0;
+    }
+    args.pages = kv_.Pages(session, unit.kv_stream + group).data();
+    kernels_.attention(args);
+  }
 }
 
 }  // namespace shoal::model

@@ -5,14 +5,6 @@
 #include "model/unit_compute.h"
 
 namespace shoal::model {
-namespace {
-
-void AddBias(const float* bias, uint32_t count, float* row) {
-  if (bias == nullptr) return;
-  for (uint32_t i = 0; i < count; ++i) row[i] += bias[i];
-}
-
-}  // namespace
 
 float* UnitCompute::Activate(Activation activation, const UnitView& unit,
                              float* gate, float* up) {
@@ -51,11 +43,7 @@ void UnitCompute::FfnTile(const PhaseSpec& phase,
                           const Tile& tile) {
   const FfnSpec& spec = *phase.ffn;
   const bool gated = !spec.gate.tensor.empty();
-  const uint64_t unit_floats =
-      uint64_t{tile.count} * options_.unit_scratch_floats;
-  const auto up_of = [&](uint32_t u) {
-    return scratch_.data() + u * unit_floats;
-  };
+  const auto up_of = [&](uint32_t u) { return ScratchOf(u, tile); };
   const auto gate_of = [&](uint32_t u) {
     return up_of(u) + uint64_t{tile.count} * units[u].layout->count;
   };
@@ -72,9 +60,7 @@ void UnitCompute::FfnTile(const PhaseSpec& phase,
   }
   RunProducts();
   const auto count = static_cast<uint32_t>(units.size());
-  team_.Run(count * tile.count, [&](uint32_t task, uint32_t) {
-    const uint32_t u = task / tile.count;
-    const uint32_t token = task % tile.count;
+  ForEachToken(count, tile.count, [&](uint32_t u, uint32_t token) {
     const uint32_t channels = units[u].layout->count;
     const uint64_t row = uint64_t{token} * channels;
     float* result =

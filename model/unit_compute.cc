@@ -22,6 +22,8 @@ constexpr uint32_t kTileTokensMax = 64;
 // the last tasks of a product end together.
 constexpr uint32_t kTaskRows = 64;
 static_assert(kTaskRows % kernels::kTileRows == 0);
+// So many steps of a token are over as soon as a team has begun.
+constexpr uint32_t kTokensAlone = 4;
 
 uint32_t TaskCount(uint32_t rows) { return (rows + kTaskRows - 1) / kTaskRows; }
 
@@ -111,11 +113,32 @@ void UnitCompute::ForEachBatch(
   }
 }
 
+void UnitCompute::ForEachToken(
+    uint32_t units, uint32_t tokens,
+    absl::FunctionRef<void(uint32_t, uint32_t)> body) {
+  const auto run = [&](uint32_t task, uint32_t) {
+    body(task / tokens, task % tokens);
+  };
+  const uint32_t count = units * tokens;
+  if (count > kTokensAlone) return team_.Run(count, run);
+  for (uint32_t task = 0; task < count; ++task) run(task, 0);
+}
+
+float* UnitCompute::ScratchOf(uint32_t unit_idx, const Tile& tile) {
+  return scratch_.data() +
+         uint64_t{unit_idx} * tile.count * options_.unit_scratch_floats;
+}
+
 WeightMatrix UnitCompute::MatrixOf(const UnitView& unit, PartRole role) const {
   const UnitPart* part = unit.layout->Find(role);
   SHOAL_CHECK(part != nullptr);
   return {part->type, kernels_.layout, part->rows, part->cols,
           unit.data + part->unit_offset};
+}
+
+void UnitCompute::AddBias(const float* bias, uint32_t count, float* row) {
+  if (bias == nullptr) return;
+  for (uint32_t i = 0; i < count; ++i) row[i] += bias[i];
 }
 
 const float* UnitCompute::VectorOf(const UnitView& unit, PartRole role) {

@@ -135,8 +135,16 @@ class UnitCompute {
   void ForEachBatch(
       std::span<const UnitView> units,
       absl::FunctionRef<void(std::span<const UnitView>, const Tile&)> body);
+  // Calls body(unit, token) for all of them; few of them without the team,
+  // which takes a microsecond to start and end.
+  void ForEachToken(uint32_t units, uint32_t tokens,
+                    absl::FunctionRef<void(uint32_t, uint32_t)> body);
+  // The scratch of one unit of a batch.
+  float* ScratchOf(uint32_t unit_idx, const Tile& tile);
   const float* AnglesOf(const kernels::RopeParameters& parameters);
   kernels::WeightMatrix MatrixOf(const UnitView& unit, PartRole role) const;
+  // row += bias, if there is one.
+  static void AddBias(const float* bias, uint32_t count, float* row);
   // Null if the unit has none.
   static const float* VectorOf(const UnitView& unit, PartRole role);
   void AddProduct(const UnitView& unit, PartRole role, const PhaseInput& input,
@@ -156,7 +164,7 @@ class UnitCompute {
 
   // attention_compute.cc
   AttentionScratch ScratchOf(const AttentionSpec& spec, const UnitView& unit,
-                             float* base, const Tile& tile) const;
+                             uint32_t unit_idx, const Tile& tile);
   void AttentionTile(const AttentionSpec& spec, std::span<const UnitView> units,
                      const PhaseInput& input, const Accumulator& sum,
                      const Tile& tile, const float* angles);
@@ -169,11 +177,15 @@ class UnitCompute {
   void StoreKeysAndValues(const AttentionSpec& spec, const UnitView& unit,
                           const AttentionScratch& scratch, const Tile& tile,
                           uint32_t token);
+  kernels::KvShape KvShapeOf(const AttentionSpec& spec) const;
+  // All queries of the tile against the cache.
+  void RunAttention(const AttentionSpec& spec, std::span<const UnitView> units,
+                    const Tile& tile);
+  // The queries [begin, end) of a KV group of the unit; query i is head
+  // i % heads of the token i / heads.
   void Attend(const AttentionSpec& spec, const UnitView& unit,
-              const AttentionScratch& scratch, const Tile& tile, uint32_t token,
-              uint32_t head);
-
-  void StoreKv(const float* from, uint32_t count, std::byte* to);
+              const AttentionScratch& scratch, const Tile& tile, uint32_t group,
+              uint32_t begin, uint32_t end);
 
   // ffn_compute.cc
   void FfnTile(const PhaseSpec& phase, std::span<const UnitView> units,

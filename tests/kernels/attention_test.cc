@@ -29,38 +29,51 @@ struct Cache {
     for (uint32_t position = 0; position < count; ++position) {
       key.push_back(RandomFloats(keys, random));
       value.push_back(RandomFloats(values, random));
-      std::byte* page =
-          &storage[position / 32 * KvPageBytes(type, keys, values)];
-      const uint64_t slot = position % 32;
-      Put(key.back(), page, slot * keys);
-      Put(value.back(), page, uint64_t{32} * keys + slot * values);
+      Put(position, &storage[position / 32 * KvPageBytes(type, keys, values)]);
     }
     query = RandomFloats(keys, random);
   }
 
-  void Put(std::vector<float>& row, std::byte* page, uint64_t element) {
-    for (size_t i = 0; i < row.size(); ++i) {
-      const uint16_t half = HalfFromFloat(row[i]);
-      if (type == KvType::kF16) {
-        row[i] = FloatFromHalf(half);
-        std::memcpy(page + 2 * (element + i), &half, 2);
-      } else {
-        std::memcpy(page + 4 * (element + i), &row[i], 4);
+  // Writes a position to its page, as the cache keeps it.
+  void Put(uint32_t position, std::byte* page) {
+    for (auto* row : {&key[position], &value[position]}) {
+      for (float& element : *row) {
+        if (type == KvType::kF16)
+          element = FloatFromHalf(HalfFromFloat(element));
       }
     }
+    StoreKeyAndValue(**SelectKernels("scalar"), {type, key_dim, value_dim},
+                     position % 32, key[position].data(),
+                     value[position].data(), page);
   }
 
-  AttentionArgs Args(uint32_t begin, uint32_t end) const {
+  AttentionQuery Query(uint32_t begin, uint32_t end, float* out) const {
+    AttentionQuery one;
+    one.query = query.data();
+    one.out = out;
+    one.begin = begin;
+    one.end = end;
+    return one;
+  }
+
+  AttentionArgs Args() const {
     AttentionArgs args;
-    args.kv_type = type;
-    args.key_dim = key_dim;
-    args.value_dim = value_dim;
-    args.query = query.data();
+    args.shape = {type, key_dim, value_dim};
     args.scale = 1.0f / std::sqrt(static_cast<float>(key_dim));
     args.pages = pages.data();
-    args.begin = begin;
-    args.end = end;
     return args;
+  }
+
+  // One query of its own.
+  void Attend(const KernelTable& table, uint32_t begin, uint32_t end,
+              float* out, float cap = 0, const float* sink = nullptr) const {
+    AttentionQuery one = Query(begin, end, out);
+    one.sink = sink;
+    AttentionArgs args = Args();
+    args.score_cap = cap;
+    args.queries = &one;
+    args.query_count = 1;
+    table.attention(args);
   }
 
   // Two passes in double.
@@ -110,7 +123,7 @@ TEST(AttentionTest, EqualsTwoPassesInDouble) {
                                          {40u, 50u},
                                          {70u, 200u}}) {
           std::vector<float> got(values, NAN);
-          table->attention(cache.Args(begin, end), got.data());
+          cache.Attend(*table, begin, end, got.data());
           const std::vector<double> wanted = cache.Reference(begin, end);
           for (uint32_t i = 0; i < values; ++i) {
             // A score has magnitude below 16 and key_dim / 8 + 4 roundings at
@@ -133,11 +146,8 @@ TEST(AttentionTest, CapsScoresAndLetsASinkTakePart) {
       for (const float cap : {0.0f, 1.5f, 50.0f}) {
         for (const auto& [begin, end] :
              {std::pair{0u, 1u}, {0u, 33u}, {37u, 100u}}) {
-          AttentionArgs args = cache.Args(begin, end);
-          args.score_cap = cap;
-          args.sink = &sink;
           std::vector<float> got(20, NAN);
-          table->attention(args, got.data());
+          cache.Attend(*table, begin, end, got.data(), cap, &sink);
           const auto wanted = cache.Reference(begin, end, cap, &sink);
           for (uint32_t i = 0; i < 20; ++i) {
             // As above; the cap adds an exponential, a sum, a quotient and a
@@ -159,7 +169,7 @@ TEST(AttentionTest, BitsDoNotDependOnLaterPositionsOrAddresses) {
       Cache cache(type, 64, 64, 100);
       for (const uint32_t end : {1u, 31u, 32u, 33u, 64u, 77u}) {
         std::vector<float> full(64), cut(64);
-        table->attention(cache.Args(0, end), full.data());
+        cache.Attend(*table, 0, end, full.data());
         // The same positions alone, at an odd address, NaN after them.
         const uint64_t page_bytes = KvPageBytes(type, 64, 64);
         std::vector<std::byte> moved(4 * page_bytes + 4, std::byte{0xff});
@@ -168,11 +178,10 @@ TEST(AttentionTest, BitsDoNotDependOnLaterPositionsOrAddresses) {
           std::byte* to = &moved[4 + page * page_bytes];
           other.pages[page] = to;
           for (uint32_t p = page * 32; p < std::min(end, page * 32 + 32); ++p) {
-            other.Put(other.key[p], to, p % 32 * 64);
-            other.Put(other.value[p], to, 32 * 64 + p % 32 * 64);
+            other.Put(p, to);
           }
         }
-        table->attention(other.Args(0, end), cut.data());
+        other.Attend(*table, 0, end, cut.data());
         EXPECT_EQ(std::memcmp(full.data(), cut.data(), 256), 0)
             << table->isa << " " << end;
       }
@@ -185,14 +194,13 @@ TEST(AttentionTest, PositionsBeforeTheWindowAreNotRead) {
   for (const KernelTable* table : AllTables()) {
     Cache cache(KvType::kF32, 16, 16, 64);
     std::vector<float> before(16), after(16);
-    table->attention(cache.Args(40, 64), before.data());
-    std::vector<float> nan(16, NAN);
-    std::byte* page = cache.storage.data() + KvPageBytes(KvType::kF32, 16, 16);
-    for (uint32_t slot = 0; slot < 8; ++slot) {
-      cache.Put(nan, page, slot * 16);
-      cache.Put(nan, page, 32 * 16 + slot * 16);
+    cache.Attend(*table, 40, 64, before.data());
+    for (uint32_t p = 32; p < 40; ++p) {
+      cache.key[p].assign(16, NAN);
+      cache.value[p].assign(16, NAN);
+      cache.Put(p, cache.storage.data() + KvPageBytes(KvType::kF32, 16, 16));
     }
-    table->attention(cache.Args(40, 64), after.data());
+    cache.Attend(*table, 40, 64, after.data());
     EXPECT_EQ(before, after) << table->isa;
   }
 }
@@ -202,18 +210,70 @@ TEST(AttentionTest, LargeScoresDoNotOverflow) {
     Cache cache(KvType::kF32, 8, 8, 80);
     for (float& element : cache.query) element *= 1e4f;
     std::vector<float> got(8);
-    table->attention(cache.Args(0, 80), got.data());
+    cache.Attend(*table, 0, 80, got.data());
     const std::vector<double> wanted = cache.Reference(0, 80);
     // One position has all the weight.
     for (uint32_t i = 0; i < 8; ++i) EXPECT_NEAR(got[i], wanted[i], 1e-5);
   }
 }
 
-TEST(AttentionTest, AnEmptyRangeIsABug) {
+// Queries that go together share what is read, nothing else.
+TEST(AttentionTest, BitsDoNotDependOnWhatGoesTogether) {
+  std::mt19937 random(5);
+  for (const KernelTable* table : AllTables()) {
+    for (const KvType type : {KvType::kF32, KvType::kF16}) {
+      for (const auto& [keys, values] :
+           {std::pair{64u, 64u}, {24u, 20u}, {192u, 128u}, {7u, 40u}}) {
+        const Cache cache(type, keys, values, 150);
+        std::vector<std::vector<float>> inputs, alone, together;
+        std::vector<AttentionQuery> queries;
+        const float sink = 0.3f;
+        // Neighbouring tokens of 3 heads each, one of which has a sink, then
+        // windows that begin in the middle of a block.
+        for (uint32_t q = 0; q < kAttentionQueriesMax; ++q) {
+          const uint32_t end = q < 24 ? 62 + q / 3 : 120 + q / 2;
+          inputs.push_back(RandomFloats(keys, random));
+          alone.emplace_back(values, NAN);
+          together.emplace_back(values, NAN);
+          AttentionQuery& query = queries.emplace_back();
+          query.begin = q < 24 ? 0 : end - 50;
+          query.end = end;
+          query.sink = q % 3 == 0 ? &sink : nullptr;
+        }
+        AttentionArgs args = cache.Args();
+        for (uint32_t q = 0; q < queries.size(); ++q) {
+          queries[q].query = inputs[q].data();
+          queries[q].out = alone[q].data();
+          args.queries = &queries[q];
+          args.query_count = 1;
+          table->attention(args);
+        }
+        for (const uint32_t count : {2u, 5u, 7u, 31u, 32u}) {
+          for (uint32_t q = 0; q < count; ++q) {
+            queries[q].out = together[q].data();
+          }
+          args.queries = queries.data();
+          args.query_count = count;
+          table->attention(args);
+          for (uint32_t q = 0; q < count; ++q) {
+            ASSERT_EQ(alone[q], together[q])
+                << table->isa << " " << keys << ": " << q << " of " << count;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(AttentionTest, ImpossibleQueriesAreABug) {
   const Cache cache(KvType::kF32, 8, 8, 8);
   std::vector<float> out(8);
   for (const KernelTable* table : AllTables()) {
-    EXPECT_DEATH(table->attention(cache.Args(3, 3), out.data()), "3 to 3");
+    EXPECT_DEATH(cache.Attend(*table, 3, 3, out.data()), "3 to 3");
+    AttentionArgs args = cache.Args();
+    EXPECT_DEATH(table->attention(args), "0 queries");
+    args.query_count = kAttentionQueriesMax + 1;
+    EXPECT_DEATH(table->attention(args), "33 queries");
   }
 }
 
