@@ -24,6 +24,8 @@ void EncodeA8(const float* from, uint32_t cols, int8_t* quants, float* scales,
               int16_t* sums);
 void RmsNorm(const float* from, const float* weight, uint32_t count, float eps,
              float* to);
+void LayerNorm(const float* from, const float* weight, const float* bias,
+               uint32_t count, float eps, float* to);
 void SiluMul(float* gate, const float* up, uint32_t count);
 void GeluMul(float* gate, const float* up, uint32_t count);
 void SwigluClamped(float* gate, const float* up, uint32_t count);

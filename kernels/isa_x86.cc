@@ -3,6 +3,7 @@
 #include <cpuid.h>
 
 #include "kernels/avx2.h"
+#include "kernels/avx512.h"
 #include "kernels/isa.h"
 #include "kernels/scalar.h"
 #include "kernels/vnni.h"
@@ -16,7 +17,7 @@ constexpr KernelTable kAvx2 = {
     .product = avx2::Product,
     .encode_a8 = avx2::EncodeA8,
     .rms_norm = avx2::RmsNorm,
-    .layer_norm = scalar::LayerNorm,
+    .layer_norm = avx2::LayerNorm,
     .silu_mul = avx2::SiluMul,
     .gelu_mul = avx2::GeluMul,
     .swiglu_clamped = avx2::SwigluClamped,
@@ -33,8 +34,11 @@ constexpr KernelTable WithProduct(absl::string_view isa,
   return table;
 }
 constexpr KernelTable kAvxVnni = WithProduct("avxvnni", avxvnni::Product);
-constexpr KernelTable kAvx512Vnni =
-    WithProduct("avx512vnni", avx512vnni::Product);
+constexpr KernelTable kAvx512Vnni = [] {
+  KernelTable table = WithProduct("avx512vnni", avx512vnni::Product);
+  table.attention = avx512::Attention;
+  return table;
+}();
 
 bool HasAvx2FmaF16c() {
   // The first two also ask the system whether it saves the wide registers.

@@ -33,6 +33,13 @@ __m256d AddSquares(__m128 values, __m256d sum) {
   return _mm256_fmadd_pd(wide, wide, sum);
 }
 
+// The lanes in a fixed order.
+double SumOf(__m256d fours) {
+  const __m128d twos = _mm_add_pd(_mm256_castpd256_pd128(fours),
+                                  _mm256_extractf128_pd(fours, 1));
+  return _mm_cvtsd_f64(_mm_hadd_pd(twos, twos));
+}
+
 }  // namespace
 
 void EncodeA8(const float* from, uint32_t cols, int8_t* quants, float* scales,
@@ -79,10 +86,7 @@ void RmsNorm(const float* from, const float* weight, uint32_t count, float eps,
     sums[0] = AddSquares(_mm256_castps256_ps128(values), sums[0]);
     sums[1] = AddSquares(_mm256_extractf128_ps(values, 1), sums[1]);
   }
-  const __m256d fours = _mm256_add_pd(sums[0], sums[1]);
-  const __m128d twos = _mm_add_pd(_mm256_castpd256_pd128(fours),
-                                  _mm256_extractf128_pd(fours, 1));
-  const double sum = _mm_cvtsd_f64(_mm_hadd_pd(twos, twos));
+  const double sum = SumOf(_mm256_add_pd(sums[0], sums[1]));
   const __m128d mean = _mm_set_sd(sum / count + double{eps});
   const double root = _mm_cvtsd_f64(_mm_sqrt_sd(mean, mean));
   const __m256 factor = _mm256_set1_ps(static_cast<float>(1.0 / root));
@@ -92,6 +96,49 @@ void RmsNorm(const float* from, const float* weight, uint32_t count, float eps,
       values = _mm256_mul_ps(values, LoadUpTo8(weight + i, count - i));
     }
     StoreUpTo8(values, to + i, count - i);
+  }
+}
+
+void LayerNorm(const float* from, const float* weight, const float* bias,
+               uint32_t count, float eps, float* to) {
+  const uint32_t whole = count / 4 * 4;
+  __m256d sums = _mm256_setzero_pd();
+  for (uint32_t i = 0; i < whole; i += 4) {
+    sums = _mm256_add_pd(sums, _mm256_cvtps_pd(_mm_loadu_ps(from + i)));
+  }
+  double sum = SumOf(sums);
+  for (uint32_t i = whole; i < count; ++i) sum += double{from[i]};
+  const double mean = sum / count;
+  const __m256d means = _mm256_set1_pd(mean);
+  __m256d squares = _mm256_setzero_pd();
+  for (uint32_t i = 0; i < whole; i += 4) {
+    const __m256d distances =
+        _mm256_sub_pd(_mm256_cvtps_pd(_mm_loadu_ps(from + i)), means);
+    squares = _mm256_fmadd_pd(distances, distances, squares);
+  }
+  double square = SumOf(squares);
+  for (uint32_t i = whole; i < count; ++i) {
+    square += (double{from[i]} - mean) * (double{from[i]} - mean);
+  }
+  const __m128d variance = _mm_set_sd(square / count + double{eps});
+  const double factor = 1.0 / _mm_cvtsd_f64(_mm_sqrt_sd(variance, variance));
+  const __m256d factors = _mm256_set1_pd(factor);
+  for (uint32_t i = 0; i < count; i += 8) {
+    const __m256 values = LoadUpTo8(from + i, count - i);
+    const __m256d low =
+        _mm256_sub_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(values)), means);
+    const __m256d high =
+        _mm256_sub_pd(_mm256_cvtps_pd(_mm256_extractf128_ps(values, 1)), means);
+    __m256 normed =
+        _mm256_set_m128(_mm256_cvtpd_ps(_mm256_mul_pd(high, factors)),
+                        _mm256_cvtpd_ps(_mm256_mul_pd(low, factors)));
+    if (weight != nullptr) {
+      normed = _mm256_mul_ps(normed, LoadUpTo8(weight + i, count - i));
+    }
+    if (bias != nullptr) {
+      normed = _mm256_add_ps(normed, LoadUpTo8(bias + i, count - i));
+    }
+    StoreUpTo8(normed, to + i, count - i);
   }
 }
 

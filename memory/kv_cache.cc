@@ -29,8 +29,16 @@ KvCache::KvCache(Options options, std::vector<uint64_t> stream_page_bytes)
 
 absl::Status KvCache::Reserve(uint64_t session, uint32_t position_count) {
   Session& state = sessions_[session];
-  state.pages.resize(stream_count_);
   if (stream_count_ == 0) return absl::OkStatus();
+  if (state.pages.empty()) {
+    // Room for all pages that there can be: a session that grows by a page
+    // allocates nothing else. Eight bytes for each page of some kilobytes.
+    const uint64_t pages_max = options_.budget_bytes / block_bytes_;
+    state.pages.resize(stream_count_);
+    for (auto& pages : state.pages) pages.reserve(pages_max);
+    state.blocks.reserve(pages_max);
+    free_blocks_.reserve(pages_max);
+  }
   const uint64_t page_count = PageCountFor(position_count);
   const uint64_t have = state.blocks.size();
   if (page_count <= have) return absl::OkStatus();

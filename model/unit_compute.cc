@@ -68,7 +68,7 @@ UnitCompute::UnitCompute(const Options& options,
 void UnitCompute::BeginPass(std::span<const TokenPlace> places) {
   SHOAL_CHECK(places.size() <= options_.tokens_max);
   pass_places_ = places_ = places;
-  angles_.clear();
+  for (Angles& angles : angles_) angles.of_this_pass = false;
 }
 
 void UnitCompute::SelectTokens(uint32_t begin, uint32_t count) {
@@ -81,21 +81,23 @@ Encoding UnitCompute::EncodingFor(WeightType type) const {
 }
 
 const float* UnitCompute::AnglesOf(const kernels::RopeParameters& parameters) {
+  auto angles = std::find_if(
+      angles_.begin(), angles_.end(),
+      [&](const Angles& known) { return known.parameters == parameters; });
   const uint32_t width = parameters.rotary_dim;
-  const ptrdiff_t first = places_.data() - pass_places_.data();
-  for (const Angles& angles : angles_) {
-    if (angles.parameters == parameters)
-      return angles.cos_sin.data() + first * width;
+  if (angles == angles_.end()) {
+    angles = angles_.insert(angles_.end(), Angles());
+    angles->parameters = parameters;
+    angles->cos_sin.resize(uint64_t{options_.tokens_max} * width);
   }
   // For all tokens of the pass, whichever are selected.
-  Angles& angles = angles_.emplace_back();
-  angles.parameters = parameters;
-  angles.cos_sin.resize(pass_places_.size() * width);
-  for (size_t t = 0; t < pass_places_.size(); ++t) {
+  for (size_t t = 0; t < pass_places_.size() && !angles->of_this_pass; ++t) {
     kernels::RopeAngles(parameters, pass_places_[t].position,
-                        std::span(angles.cos_sin).subspan(t * width, width));
+                        std::span(angles->cos_sin).subspan(t * width, width));
   }
-  return angles.cos_sin.data() + first * width;
+  angles->of_this_pass = true;
+  return angles->cos_sin.data() +
+         (places_.data() - pass_places_.data()) * width;
 }
 
 void UnitCompute::ForEachBatch(

@@ -103,6 +103,7 @@ class UnitCompute {
   struct Angles {
     kernels::RopeParameters parameters;
     std::vector<float> cos_sin;  // [tokens, rotary_dim]
+    bool of_this_pass = false;
   };
   // Tokens that go through the steps of a unit together.
   struct Tile {

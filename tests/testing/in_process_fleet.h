@@ -76,6 +76,7 @@ class InProcessFleet {
                                               uint32_t first_position,
                                               uint32_t logits_rows);
 
+  worker::RankEngine& rank(uint32_t number) { return *ranks_[number]; }
   const parallel::Plan& plan() const { return plan_; }
   const model::ModelSpec& spec() const { return spec_; }
   const model::UnitTable& units() const { return *units_; }

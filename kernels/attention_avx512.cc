@@ -1,0 +1,91 @@
+// AVX-512 attention: attention_tile.h with 16 lanes. Needs AVX512F and DQ.
+
+#include <immintrin.h>
+
+#include "kernels/attention_tile.h"
+#include "kernels/avx512.h"
+#include "kernels/isa.h"
+
+namespace shoal::kernels::avx512 {
+namespace {
+
+// As Exp() of math_avx2.h, but for the last step: one instruction multiplies by
+// the power of two.
+__m512 ExpOf(__m512 x) {
+  const __m512 n =
+      _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(0x1.715476p0f)),
+                           _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0x1.62e4p-1f), x);
+  r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0x1.7f7d1cp-20f), r);
+  __m512 sum = _mm512_set1_ps(1.0f / 5040);
+  sum = _mm512_fmadd_ps(sum, r, _mm512_set1_ps(1.0f / 720));
+  sum = _mm512_fmadd_ps(sum, r, _mm512_set1_ps(1.0f / 120));
+  sum = _mm512_fmadd_ps(sum, r, _mm512_set1_ps(1.0f / 24));
+  sum = _mm512_fmadd_ps(sum, r, _mm512_set1_ps(1.0f / 6));
+  sum = _mm512_fmadd_ps(sum, r, _mm512_set1_ps(0.5f));
+  sum = _mm512_fmadd_ps(sum, r, _mm512_set1_ps(1.0f));
+  sum = _mm512_fmadd_ps(sum, r, _mm512_set1_ps(1.0f));
+  sum = _mm512_scalef_ps(sum, n);
+  const __mmask16 low =
+      _mm512_cmp_ps_mask(x, _mm512_set1_ps(-87.33f), _CMP_LT_OQ);
+  const __mmask16 high =
+      _mm512_cmp_ps_mask(x, _mm512_set1_ps(88.72f), _CMP_GT_OQ);
+  const __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+  sum = _mm512_mask_mov_ps(sum, low, _mm512_setzero_ps());
+  sum = _mm512_mask_mov_ps(sum, high, _mm512_set1_ps(__builtin_inff()));
+  return _mm512_mask_mov_ps(sum, nan, x);
+}
+
+__m256 HighHalf(__m512 values) { return _mm512_extractf32x8_ps(values, 1); }
+
+struct Vector {
+  using Float = __m512;
+  static constexpr uint32_t kLanes = 16;
+  // Of 32 registers, 16 hold sums; a factor is spread by the multiply-add.
+  static constexpr uint32_t kRows = 8;
+
+  static Float Load(const float* from) { return _mm512_loadu_ps(from); }
+  static void Store(Float values, float* to) { _mm512_storeu_ps(to, values); }
+  static Float Set1(float value) { return _mm512_set1_ps(value); }
+  static Float Add(Float a, Float b) { return _mm512_add_ps(a, b); }
+  static Float Sub(Float a, Float b) { return _mm512_sub_ps(a, b); }
+  static Float Mul(Float a, Float b) { return _mm512_mul_ps(a, b); }
+  static Float Div(Float a, Float b) { return _mm512_div_ps(a, b); }
+  static Float Max(Float a, Float b) { return _mm512_max_ps(a, b); }
+  static Float Fma(Float a, Float b, Float c) {
+    return _mm512_fmadd_ps(a, b, c);
+  }
+  static Float Exp(Float x) { return ExpOf(x); }
+  // The lanes in a fixed order.
+  static float SumLanes(Float values) {
+    const __m256 half =
+        _mm256_add_ps(_mm512_castps512_ps256(values), HighHalf(values));
+    __m128 sum = _mm_add_ps(_mm256_castps256_ps128(half),
+                            _mm256_extractf128_ps(half, 1));
+    sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+    sum = _mm_add_ss(sum, _mm_movehdup_ps(sum));
+    return _mm_cvtss_f32(sum);
+  }
+  static float MaxLane(Float values) {
+    const __m256 half =
+        _mm256_max_ps(_mm512_castps512_ps256(values), HighHalf(values));
+    __m128 max = _mm_max_ps(_mm256_castps256_ps128(half),
+                            _mm256_extractf128_ps(half, 1));
+    max = _mm_max_ps(max, _mm_movehl_ps(max, max));
+    max = _mm_max_ss(max, _mm_movehdup_ps(max));
+    return _mm_cvtss_f32(max);
+  }
+  static Float FromHalfs(const std::byte* from) {
+    return _mm512_cvtph_ps(
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+  }
+};
+
+}  // namespace
+
+void Attention(const AttentionArgs& args) {
+  CheckAttentionArguments(args);
+  RunAttention<Vector>(args);
+}
+
+}  // namespace shoal::kernels::avx512
