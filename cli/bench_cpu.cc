@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -20,6 +19,7 @@
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "cli/table.h"
+#include "kernels/cpu_cores.h"
 #include "kernels/kernel_table.h"
 #include "kernels/thread_team.h"
 #include "nlohmann/json.hpp"
@@ -66,6 +66,7 @@ struct Report {
   std::string isa;
   std::string loops_isa;
   uint64_t working_bytes = 0;
+  kernels::CpuCores cores;
   std::vector<CpuLimits> limits;  // the last: of the products' threads
   std::vector<Measured> products;
 };
@@ -167,32 +168,43 @@ void TakeLarger(const CpuLimits& from, CpuLimits& to) {
   to.float_macs = std::max(to.float_macs, from.float_macs);
 }
 
+// As a rank has it.
+std::unique_ptr<kernels::ThreadTeam> TeamOf(uint32_t threads,
+                                            const kernels::CpuCores& cores) {
+  kernels::ThreadTeam::Options options;
+  options.member_count = threads;
+  options.cores = kernels::CoresFor(cores, threads);
+  return kernels::ThreadTeam::Create(options);
+}
+
 absl::StatusOr<Report> Measure(const BenchCpuFlags& flags,
                                const InterruptWatcher& interrupt,
                                Progress& progress) {
   SHOAL_ASSIGN_OR_RETURN(const kernels::KernelTable* table,
                          kernels::SelectKernels(flags.isa));
   const std::vector<ProductCase> cases = CasesOf(flags);
-  const uint32_t threads =
-      flags.threads > 0 ? flags.threads
-                        : std::max(1u, std::thread::hardware_concurrency());
+  Report report;
+  report.cores = kernels::ReadCpuCores();
+  const uint32_t threads = flags.threads > 0
+                               ? flags.threads
+                               : static_cast<uint32_t>(report.cores.big.size());
   worker::CpuMeter::Options options;
   options.kernels = table;
   options.working_bytes =
       std::max(worker::WorkingBytesBeyondCaches(), LargestWeights(cases));
   options.time = flags.time;
   SHOAL_ASSIGN_OR_RETURN(const auto meter, worker::CpuMeter::Create(options));
-  Report report;
   report.isa = std::string(table->isa);
   report.loops_isa = std::string(meter->loops().isa);
   report.working_bytes = options.working_bytes;
   for (const uint32_t count : ThreadCounts(threads)) {
     if (interrupt.interrupted()) return report;
     progress.Draw(absl::StrCat("limits of ", count, " threads"));
-    const auto team = kernels::ThreadTeam::Create(count);
+    const auto team = TeamOf(count, report.cores);
     report.limits.push_back(meter->MeasureLimits(*team));
   }
-  const auto team = kernels::ThreadTeam::Create(threads);
+  const auto team = TeamOf(threads, report.cores);
+  const kernels::ThreadTeam::Pass awake(*team);
   for (const ProductCase& product : cases) {
     if (interrupt.interrupted()) return report;
     progress.Draw(absl::StrCat("product ", report.products.size() + 1, " of ",
@@ -226,6 +238,8 @@ void PrintJson(const Report& report) {
   nlohmann::json json = {{"isa", report.isa},
                          {"limits_isa", report.loops_isa},
                          {"working_bytes", report.working_bytes},
+                         {"cores", report.cores.all.size()},
+                         {"big_cores", report.cores.big.size()},
                          {"limits", nlohmann::json::array()},
                          {"products", nlohmann::json::array()}};
   for (const CpuLimits& limits : report.limits) {
@@ -253,6 +267,10 @@ void PrintJson(const Report& report) {
 std::string Giga(double rate) { return absl::StrFormat("%.1f", rate * 1e-9); }
 
 void PrintText(const Report& report) {
+  if (report.cores.hybrid()) {
+    std::printf("Of %zu cores %zu are big; by default others are not used.\n",
+                report.cores.all.size(), report.cores.big.size());
+  }
   Table limits({"threads", "read GB/s", "integer GMAC/s", "f32 GMAC/s"});
   for (size_t c = 0; c < 4; ++c) limits.AlignRight(c);
   for (const CpuLimits& l : report.limits) {
@@ -338,7 +356,7 @@ void AddBenchCpuVerb(Command& bench) {
   verb.AddFlag(
       {.names = "--threads",
        .value = "N",
-       .help = "Threads that compute together (the cores)"},
+       .help = "Threads that compute together (the big cores)"},
       SetUint(&flags->threads, 1, kernels::ThreadTeam::kMemberCountMax));
   AddProductFlags(verb, *flags);
   verb.AddFlag({.names = "--time",

@@ -1,7 +1,6 @@
 #include "cli/flags_how.h"
 
 #include <algorithm>
-#include <thread>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -9,6 +8,7 @@
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "cli/flag_values.h"
+#include "kernels/cpu_cores.h"
 #include "memory/process_memory.h"
 #include "parallel/plan.h"
 
@@ -109,7 +109,7 @@ absl::Status ParseParallel(const std::string& text, uint32_t& tensor_parallel,
 void AddDeviceFlags(Command& verb, HowFlags& flags) {
   verb.AddFlag({.names = "--threads",
                 .value = "N",
-                .help = "Threads of each process (cores / devices)",
+                .help = "Threads of each process (big cores / devices)",
                 .group = kGroup},
                SetUint(&flags.threads, 1, kThreadsMax));
   verb.AddFlag({.names = "--store",
@@ -209,7 +209,7 @@ absl::StatusOr<std::vector<uint64_t>> LocalBudgets(const HowFlags& flags,
 
 uint32_t ThreadsOf(const HowFlags& flags, uint32_t device_count) {
   if (flags.threads > 0) return flags.threads;
-  const uint32_t cores = std::thread::hardware_concurrency();
+  const auto cores = static_cast<uint32_t>(kernels::ReadCpuCores().big.size());
   return std::clamp(cores / device_count, 1u, kThreadsMax);
 }
 

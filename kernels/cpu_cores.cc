@@ -72,6 +72,11 @@ CpuCores ReadCpuCores(const std::string& root,
   return cores;
 }
 
+std::vector<uint32_t> CoresFor(const CpuCores& cores, uint32_t threads) {
+  if (!cores.hybrid() || threads > cores.big.size()) return {};
+  return cores.big;
+}
+
 bool BindThisThread(std::span<const uint32_t> cores) {
   cpu_set_t set;
   CPU_ZERO(&set);

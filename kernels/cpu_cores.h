@@ -27,6 +27,10 @@ struct CpuCores {
 CpuCores ReadCpuCores(const std::string& root = "/sys/devices/system/cpu",
                       std::span<const uint32_t> allowed = {});
 
+// Where so many threads should keep to: the big cores of a hybrid chip if there
+// are enough of them; empty: anywhere.
+std::vector<uint32_t> CoresFor(const CpuCores& cores, uint32_t threads);
+
 // Keeps the calling thread to `cores`. False if the system refuses.
 bool BindThisThread(std::span<const uint32_t> cores);
 

@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "base/check.h"
 #include "base/status_macros.h"
+#include "kernels/cpu_cores.h"
 #include "memory/process_memory.h"
 
 namespace shoal::worker {
@@ -44,7 +45,10 @@ absl::StatusOr<std::unique_ptr<RankEngine>> RankEngine::Create(
     SHOAL_ASSIGN_OR_RETURN(engine->kernels_,
                            kernels::SelectKernels(engine->options_.isa));
   }
-  engine->team_ = kernels::ThreadTeam::Create(engine->options_.threads);
+  kernels::ThreadTeam::Options team;
+  team.member_count = engine->options_.threads;
+  team.cores = kernels::CoresFor(kernels::ReadCpuCores(), team.member_count);
+  engine->team_ = kernels::ThreadTeam::Create(team);
   return engine;
 }
 

@@ -44,6 +44,17 @@ TEST(CpuCoresTest, ByFrequencyEfficientCoresAreNotBig) {
   EXPECT_THAT(cores.big, ElementsAre(0, 1));
 }
 
+TEST(CpuCoresTest, ThreadsKeepToTheBigCoresIfThereAreEnough) {
+  CpuCores cores;
+  cores.all = {0, 1, 2, 3};
+  cores.big = {2, 3};
+  EXPECT_THAT(CoresFor(cores, 1), ElementsAre(2, 3));
+  EXPECT_THAT(CoresFor(cores, 2), ElementsAre(2, 3));
+  EXPECT_TRUE(CoresFor(cores, 3).empty());
+  cores.big = cores.all;
+  EXPECT_TRUE(CoresFor(cores, 2).empty());
+}
+
 TEST(CpuCoresTest, EqualOrUnknownCoresAreAllBig) {
   EXPECT_FALSE(CoresOf("cpu_capacity", {1024, 1024, 1024}).hybrid());
   EXPECT_FALSE(CoresOf("cpu_capacity", {0, 0}).hybrid());
