@@ -31,7 +31,7 @@ absl::Status BenchFleet::MakeNetworks(uint32_t rank) {
   options.epoch = 1;
   options.payload_bytes_max = options_.payload_bytes_max;
   options.polling_time =
-      options_.polls ? absl::Milliseconds(5) : absl::ZeroDuration();
+      options_.polls ? absl::Microseconds(500) : absl::ZeroDuration();
   if (rank > 0) options.peers[0] = "bench-0";
   for (uint32_t peer = 1; rank == 0 && peer < options_.rank_count; ++peer) {
     options.peers[peer] = absl::StrCat("bench-", peer);

@@ -17,6 +17,11 @@
 namespace shoal::transport {
 namespace {
 
+// A gap between two looks at the socket by which a thread knows that it was not
+// running, and for how long it then does not poll.
+constexpr absl::Duration kPreempted = absl::Microseconds(500);
+constexpr absl::Duration kPollingPause = absl::Milliseconds(50);
+
 absl::Status Gone() {
   return absl::UnavailableError("closed its end of the link or vanished");
 }
@@ -39,7 +44,9 @@ TcpStream::TcpStream(const LinkOptions& options, UniqueFd fd)
       silence_(options.network.silence_max) {}
 
 TcpStream::Patience TcpStream::PatienceUntil(absl::Time deadline) const {
-  return {deadline, std::min(deadline, absl::Now() + polling_time_)};
+  const absl::Time now = absl::Now();
+  const absl::Time until = now < polling_again_ ? now : now + polling_time_;
+  return {deadline, std::min(deadline, until), now};
 }
 
 absl::StatusOr<size_t> TcpStream::Write(std::span<const std::byte> head,
@@ -70,7 +77,7 @@ absl::StatusOr<bool> TcpStream::WriteRest() {
 absl::Status TcpStream::Send(std::span<const std::byte> head,
                              std::span<const std::byte> tail,
                              absl::Time deadline) {
-  const Patience patience = PatienceUntil(deadline);
+  Patience patience = PatienceUntil(deadline);
   const size_t size = head.size() + tail.size();
   size_t done = 0;
   for (;;) {
@@ -132,11 +139,18 @@ bool TcpStream::Read() {
   return true;
 }
 
-absl::Status TcpStream::Wait(short events, Patience patience) {
+absl::Status TcpStream::Wait(short events, Patience& patience) {
   const absl::Time now = absl::Now();
   if (now < patience.polling_until) {
-    base::Pause();
-    return absl::OkStatus();
+    if (now - patience.looked <= kPreempted) {
+      patience.looked = now;
+      base::Pause();
+      return absl::OkStatus();
+    }
+    // Another thread had the core: it is needed, and a thread that sleeps is
+    // given it sooner when its frame comes.
+    patience.polling_until = now;
+    polling_again_ = now + kPollingPause;
   }
   std::array<pollfd, 2> items = {
       {{fd_.get(), events, 0}, {options_.wake->fd(), POLLIN, 0}}};

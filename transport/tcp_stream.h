@@ -21,7 +21,8 @@ namespace shoal::transport {
 // A message goes out by one call of sendmsg() from where the caller has it, and
 // comes in by one recv() into the buffer that the caller gets a view of.
 //
-// Waiting:  calls poll for the polling time, then sleep in poll(2). A Send()
+// Waiting:  calls poll for the polling time, then sleep in poll(2); for a while
+//           they do not poll when others turn out to need the core. A Send()
 //           that has to wait reads on meanwhile, up to the high-water mark, so
 //           that two ranks may send large messages to each other at once.
 // Threads:  one at a time; `abort` and `wake` are set from any.
@@ -45,6 +46,7 @@ class TcpStream {
   struct Patience {
     absl::Time deadline;
     absl::Time polling_until;
+    absl::Time looked;  // at the socket, last
   };
   Patience PatienceUntil(absl::Time deadline) const;
 
@@ -58,11 +60,12 @@ class TcpStream {
   bool Read();
   // Until a moment later, or the socket is ready. Errors: kDeadlineExceeded;
   // kUnavailable  the peer's machine is silent
-  absl::Status Wait(short events, Patience patience);
+  absl::Status Wait(short events, Patience& patience);
 
   const LinkOptions options_;
   const UniqueFd fd_;
   absl::Duration polling_time_;
+  absl::Time polling_again_ = absl::InfinitePast();
   ReceiveBuffer buffer_;
   SilenceWatch silence_;
   bool ended_ = false;           // no more bytes come

@@ -18,9 +18,10 @@ namespace {
 // notices a coordinator that is gone and aborts.
 constexpr absl::Duration kIdleSlice = absl::Seconds(1);
 // How long a rank polls for a frame before it sleeps: between passes hardly,
-// within one for as long as ranks usually differ.
+// within one for as long as ranks usually differ when single tokens are
+// computed. Beside longer waits the time to wake up is nothing.
 constexpr absl::Duration kIdlePolling = absl::Microseconds(50);
-constexpr absl::Duration kPassPolling = absl::Milliseconds(5);
+constexpr absl::Duration kPassPolling = absl::Microseconds(500);
 constexpr absl::Duration kFarewellTimeout = absl::Milliseconds(200);
 
 transport::LinkKey KeyFrom(uint64_t key) {
