@@ -140,11 +140,14 @@ static inline void TakeScores(const AttentionArgs& args, AttentionRow& row,
     largest = V::Max(largest, V::Load(scores + i));
   }
   const float block_max = V::MaxLane(largest);
-  const float max = block_max > row.max ? block_max : row.max;
-  float factors[kLanes];
-  V::Store(V::Exp(V::Set1(row.max - max)), factors);
-  row.rescale = factors[0];
-  row.max = max;
+  row.rescale = 1.0f;
+  if (!(block_max <= row.max)) {
+    float factors[kLanes];
+    V::Store(V::Exp(V::Set1(row.max - block_max)), factors);
+    row.rescale = factors[0];
+    row.max = block_max;
+  }
+  const float max = row.max;
   auto sum = V::Set1(0.0f);
   for (uint32_t i = 0; i < kAttentionColumns; i += kLanes) {
     const auto weights = V::Exp(V::Sub(V::Load(scores + i), V::Set1(max)));
@@ -217,6 +220,8 @@ static inline void MultiplyValues(const AttentionArgs& args, uint32_t begin,
       for (uint32_t c = columns; c < kAttentionColumns; ++c) parts[i][c] = 0;
       to[i] = parts[i];
     }
+    // The largest score seldom grows after the first blocks.
+    if (state.rows[state.seeing[i]].rescale == 1.0f) continue;
     const auto rescale = V::Set1(state.rows[state.seeing[i]].rescale);
     for (uint32_t c = 0; c < kAttentionColumns; c += V::kLanes) {
       V::Store(V::Mul(V::Load(to[i] + c), rescale), to[i] + c);
