@@ -202,6 +202,18 @@ def table_for(arguments, weight_type):
   return lines + [""]
 
 
+def thread_seconds(pid):
+  """Of all threads of a process, to the nanosecond."""
+  total = 0.0
+  for thread in os.listdir("/proc/%s/task" % pid):
+    try:
+      with open("/proc/%s/task/%s/schedstat" % (pid, thread)) as file:
+        total += int(file.read().split()[0]) * 1e-9
+    except OSError:
+      pass  # it has just ended
+  return total
+
+
 def processor_seconds(pid):
   """Of the process and its children."""
   total = 0.0
@@ -214,7 +226,7 @@ def processor_seconds(pid):
     except OSError:
       continue
     if int(entry) == pid or int(fields[1]) == pid:
-      total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+      total += thread_seconds(entry)
   return total
 
 
@@ -232,7 +244,7 @@ def idle_lines(arguments):
   while True:  # it has ended when a second takes nothing
     time.sleep(1)
     now = processor_seconds(process.pid)
-    if now - before < 0.02:
+    if now - before < 0.01:
       break
     before = now
   time.sleep(arguments.idle)
@@ -240,7 +252,8 @@ def idle_lines(arguments):
   process.stdin.close()
   process.wait()
   return ["Two processes that wait for the next line of a conversation take "
-          "%.2f %% of a core over %.0f s." % (100 * share, arguments.idle), ""]
+          "%.2f %% of a core each over %.0f s." %
+          (100 * share / 2, arguments.idle), ""]
 
 
 def machine_line():
