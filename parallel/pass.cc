@@ -42,26 +42,23 @@ class Reader {
 
 absl::Status CheckRow(const PassRow& row, size_t index,
                       uint32_t position_count_max) {
-  const std::string where =
-      absl::StrCat("pass: row ", index, " (session ", row.session, ")");
-  if (row.token_count == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(where, " has no tokens"));
-  }
+  const auto wrong = [&](const auto&... what) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "pass: row ", index, " (session ", row.session, ")", what...));
+  };
+  if (row.token_count == 0) return wrong(" has no tokens");
   const uint64_t end = uint64_t{row.first_position} + row.token_count;
   if (end > position_count_max) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(where, " goes up to position ", end - 1, "; the context ",
-                     "has ", position_count_max));
+    return wrong(" goes up to position ", end - 1, "; the context has ",
+                 position_count_max);
   }
   if (row.truncate_to != row.first_position) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        where, " cuts the KV to ", row.truncate_to, " but begins at ",
-        row.first_position, "; the two must be equal"));
+    return wrong(" cuts the KV to ", row.truncate_to, " but begins at ",
+                 row.first_position, "; the two must be equal");
   }
   if (row.logits_count > row.token_count) {
-    return absl::InvalidArgumentError(absl::StrCat(where, " wants logits of ",
-                                                   row.logits_count, " of its ",
-                                                   row.token_count, " tokens"));
+    return wrong(" wants logits of ", row.logits_count, " of its ",
+                 row.token_count, " tokens");
   }
   return absl::OkStatus();
 }

@@ -106,7 +106,7 @@ class Channel {
 
   // How long a call may poll, on a core of its own, before it lets the thread
   // sleep: a sleeping thread is 10 to 50 us late. Zero: sleeps at once. Choose
-  // tens of microseconds while idle, and milliseconds while a pass runs, but
+  // tens of microseconds while idle, and some hundreds while a pass runs, but
   // zero where threads outnumber the cores. At first:
   // NetworkOptions::polling_time. Transports that cannot poll ignore it.
   // Same thread as the calls.

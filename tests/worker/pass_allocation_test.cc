@@ -52,8 +52,11 @@ std::string FileOf(const std::string& name) {
 }
 
 testing::FleetOptions OptionsOf(const std::string& store_root,
-                                WeightsMode weights) {
+                                WeightsMode weights, uint32_t rank_count) {
   testing::FleetOptions options;
+  options.rank_count = rank_count;
+  options.shares.resize(rank_count, 1);
+  options.transport = parallel::Transport::kTcp;
   options.store_root = store_root;
   options.threads = 2;
   options.chunk_tokens = 8;
@@ -83,14 +86,15 @@ uint64_t CountAllocations(InProcessFleet& fleet, uint32_t begin, uint32_t end) {
   return allocation_count;
 }
 
-class PassAllocationTest
-    : public ::testing::TestWithParam<std::tuple<const char*, WeightsMode>> {};
+class PassAllocationTest : public ::testing::TestWithParam<
+                               std::tuple<const char*, WeightsMode, uint32_t>> {
+};
 
 TEST_P(PassAllocationTest, DecodingTakesNothingFromTheHeap) {
-  const auto& [file, weights] = GetParam();
+  const auto& [file, weights, rank_count] = GetParam();
   testing::TemporaryFolder folder;
-  const auto fleet =
-      InProcessFleet::Create(FileOf(file), OptionsOf(folder.path(), weights));
+  const auto fleet = InProcessFleet::Create(
+      FileOf(file), OptionsOf(folder.path(), weights, rank_count));
   ASSERT_TRUE(fleet.ok()) << fleet.status();
   const std::vector<int32_t> prompt(20, 300);
   ASSERT_TRUE((*fleet)->Evaluate(prompt, 0, 1).ok());
@@ -103,7 +107,8 @@ INSTANTIATE_TEST_SUITE_P(
     Models, PassAllocationTest,
     ::testing::Combine(::testing::Values("models/shoal-stories-3m-q8_0.gguf"),
                        ::testing::Values(WeightsMode::kResident,
-                                         WeightsMode::kStream)));
+                                         WeightsMode::kStream),
+                       ::testing::Values(1, 2)));
 
 }  // namespace
 }  // namespace shoal::worker
