@@ -64,6 +64,7 @@ struct Measured {
 
 struct Report {
   std::string isa;
+  std::vector<std::string> plain_types;  // measured ones without vector code
   std::string loops_isa;
   uint64_t working_bytes = 0;
   kernels::CpuCores cores;
@@ -195,6 +196,12 @@ absl::StatusOr<Report> Measure(const BenchCpuFlags& flags,
   options.time = flags.time;
   SHOAL_ASSIGN_OR_RETURN(const auto meter, worker::CpuMeter::Create(options));
   report.isa = std::string(table->isa);
+  for (const WeightType type : table->plain_types) {
+    if (std::any_of(cases.begin(), cases.end(),
+                    [&](const ProductCase& c) { return c.type == type; })) {
+      report.plain_types.emplace_back(kernels::InfoOf(type).name);
+    }
+  }
   report.loops_isa = std::string(meter->loops().isa);
   report.working_bytes = options.working_bytes;
   for (const uint32_t count : ThreadCounts(threads)) {
@@ -237,6 +244,7 @@ const char* NameOf(Encoding encoding) {
 void PrintJson(const Report& report) {
   nlohmann::json json = {{"isa", report.isa},
                          {"limits_isa", report.loops_isa},
+                         {"plain_types", report.plain_types},
                          {"working_bytes", report.working_bytes},
                          {"cores", report.cores.all.size()},
                          {"big_cores", report.cores.big.size()},
@@ -297,6 +305,10 @@ void PrintText(const Report& report) {
   std::printf("\nMatrix products of the %s kernels, %u threads:\n%s",
               report.isa.c_str(), report.limits.back().threads,
               products.Text().c_str());
+  if (!report.plain_types.empty()) {
+    std::printf("Without vector code, in %s: %s\n", report.isa.c_str(),
+                absl::StrJoin(report.plain_types, ", ").c_str());
+  }
 }
 
 absl::Status BenchCpu(const BenchCpuFlags& flags) {

@@ -6,10 +6,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "cli/flags_how.h"
 #include "coordinator/placement.h"
+#include "kernels/kernel_table.h"
 #include "model/architecture.h"
 #include "model/chat_template.h"
 #include "model/dimensions.h"
@@ -115,6 +117,21 @@ absl::Status AddTokenizer(const model::GgufHeader& header,
   return absl::OkStatus();
 }
 
+// What runs here, but slowly.
+void AddPlainTypes(ModelFacts& facts) {
+  const auto table = kernels::SelectKernels("auto");
+  if (!table.ok()) return;
+  std::vector<absl::string_view> plain;
+  for (const kernels::WeightType type : (*table)->plain_types) {
+    const absl::string_view name = kernels::InfoOf(type).name;
+    if (facts.types.contains(std::string(name))) plain.push_back(name);
+  }
+  if (plain.empty()) return;
+  facts.remarks.push_back(
+      absl::StrCat("slow on this processor, which has no vector code for ",
+                   absl::StrJoin(plain, ", "), " (", (*table)->isa, ")"));
+}
+
 void AddTemplate(const model::GgufHeader& header,
                  const model::Tokenizer* tokenizer, ModelFacts& facts) {
   const auto fail = [&](const absl::Status& status) {
@@ -174,6 +191,7 @@ absl::StatusOr<ModelFacts> FactsOf(const std::string& path,
   if (const absl::Status status = AddUnits(path, header, facts); !status.ok()) {
     facts.unsupported.push_back(std::string(status.message()));
   }
+  AddPlainTypes(facts);
   const auto tokenizer = model::Tokenizer::Create(header);
   if (tokenizer.ok()) {
     SHOAL_RETURN_IF_ERROR(AddTokenizer(header, **tokenizer, facts));

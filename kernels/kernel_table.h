@@ -85,6 +85,10 @@ struct KernelTable {
 
   // Conversions of rows that KV pages store.
   void (*f32_to_f16)(const float* from, uint32_t count, uint16_t* to);
+
+  // The types whose products have no vector code in this table: right, but
+  // several times slower than the others.
+  std::span<const WeightType> plain_types = {};
 };
 
 // The instruction sets that this build has and this processor runs, best

@@ -117,7 +117,7 @@ void F32ToF16(const float* from, uint32_t count, uint16_t* to) {
 }  // namespace scalar
 
 const KernelTable& ScalarKernels() {
-  static constexpr KernelTable kTable = {
+  static const KernelTable table = {
       .isa = "scalar",
       .layout = LayoutId::kCanonical,
       .product = scalar::Product,
@@ -130,8 +130,9 @@ const KernelTable& ScalarKernels() {
       .rope = scalar::Rope,
       .attention = scalar::Attention,
       .f32_to_f16 = scalar::F32ToF16,
+      .plain_types = SupportedWeightTypes(),
   };
-  return kTable;
+  return table;
 }
 
 }  // namespace shoal::kernels

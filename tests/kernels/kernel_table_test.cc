@@ -33,5 +33,13 @@ TEST(KernelTableTest, AnUnknownNameIsAnErrorThatListsWhatThereIs) {
   }
 }
 
+TEST(KernelTableTest, TablesNameTheTypesThatTheyHaveNoVectorCodeFor) {
+  for (const absl::string_view isa : AvailableIsas()) {
+    const auto plain = (*SelectKernels(isa))->plain_types;
+    const size_t expected = isa == "scalar" ? SupportedWeightTypes().size() : 0;
+    EXPECT_EQ(plain.size(), expected) << isa;
+  }
+}
+
 }  // namespace
 }  // namespace shoal::kernels
