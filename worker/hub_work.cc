@@ -1,6 +1,7 @@
 #include "worker/hub_work.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/check.h"
@@ -16,6 +17,8 @@ namespace {
 
 // Rows of one task of a product; a multiple of the kernels' tile.
 constexpr uint32_t kTaskRows = 64;
+// Tokens of one task where each is a pass over its elements.
+constexpr uint32_t kTaskTokens = 4;
 
 }  // namespace
 
@@ -51,21 +54,22 @@ void HubWork::MakeInputs(const PhaseWork& work, uint32_t begin,
   const bool hub_only = work.only_hub_makes_inputs();
   // Projections and routers multiply all rows at once; without them a row is
   // normed, encoded and forgotten.
-  normed_.resize(uint64_t{hub_only ? count : 1} * hidden_);
+  normed_.resize(uint64_t{hub_only ? count : rank_.team().member_count()} *
+                 hidden_);
   for (uint32_t input = 0; input < work.spec->inputs.size(); ++input) {
     const model::InputSpec& spec = work.spec->inputs[input];
     const auto weight = Vector(work, PartRole::kInputNorm, input);
     const auto bias = Vector(work, PartRole::kInputNormBias, input);
     const bool projected = !spec.projection.empty();
-    for (uint32_t t = 0; t < count; ++t) {
-      float* to = normed_.data() + (hub_only ? uint64_t{t} * hidden_ : 0);
+    rank_.team().Run(count, [&](uint32_t t, uint32_t member) {
+      float* to = normed_.data() + uint64_t{hub_only ? t : member} * hidden_;
       const float* from = residual.data() + uint64_t{t} * hidden_;
       const float* row = Norm(spec.norm, weight, bias, from, hidden_, to);
       if (hub_only && row != to) std::copy(row, row + hidden_, to);
       if (!projected) {
         rank_.input().EncodeToken(rank_.kernels(), input, row, begin + t);
       }
-    }
+    });
     if (projected) Project(work, input, begin, count);
   }
   if (work.spec->routed()) Route(work, begin, count);
@@ -158,27 +162,36 @@ void HubWork::AddResults(const PhaseWork& work, parallel::Payload payload,
   const model::PhaseSpec& phase = *work.spec;
   const bool plain =
       phase.output_norm.kind == NormKind::kNone && phase.residual_scale == 1.0f;
-  std::span<float> sum = residual;
-  if (!plain) {
-    sum_.assign(residual.size(), 0.0f);
-    sum = sum_;
-  }
-  for (size_t i = 0; i < std::max<size_t>(phase.output_biases.size(), 1); ++i) {
-    // The parts are added once, with the first bias.
-    const auto bias =
-        Vector(work, PartRole::kOutputBias, static_cast<uint32_t>(i));
-    parallel::AddParts(payload, i == 0 ? parts : decltype(parts)(), bias, sum);
-  }
-  if (plain) return;
+  if (!plain) sum_.assign(residual.size(), 0.0f);
+  const std::span<float> sums = plain ? residual : std::span<float>(sum_);
   const auto weight = Vector(work, PartRole::kOutputNorm);
   const auto norm_bias = Vector(work, PartRole::kOutputNormBias);
-  for (uint64_t row = 0; row < sum.size(); row += hidden_) {
-    float* values = sum.data() + row;
-    Norm(phase.output_norm, weight, norm_bias, values, hidden_, values);
-    for (uint32_t i = 0; i < hidden_; ++i) {
-      residual[row + i] += phase.residual_scale * values[i];
+  const uint64_t task_floats = uint64_t{kTaskTokens} * hidden_;
+  const uint64_t tasks = (residual.size() + task_floats - 1) / task_floats;
+  rank_.team().Run(static_cast<uint32_t>(tasks), [&](uint32_t task, uint32_t) {
+    const uint64_t begin = task * task_floats;
+    const uint64_t count = std::min(task_floats, residual.size() - begin);
+    const std::span<float> sum = sums.subspan(begin, count);
+    std::array<const std::byte*, parallel::kRankCountMax> from;
+    for (size_t r = 0; r < parts.size(); ++r) {
+      from[r] = parts[r] + begin * parallel::BytesOf(payload);
     }
-  }
+    for (size_t i = 0; i < std::max<size_t>(phase.output_biases.size(), 1);
+         ++i) {
+      // The parts are added once, with the first bias.
+      const auto bias =
+          Vector(work, PartRole::kOutputBias, static_cast<uint32_t>(i));
+      parallel::AddParts(
+          payload, std::span(from).first(i == 0 ? parts.size() : 0), bias, sum);
+    }
+    for (uint64_t row = 0; row < count && !plain; row += hidden_) {
+      float* values = sum.data() + row;
+      Norm(phase.output_norm, weight, norm_bias, values, hidden_, values);
+      for (uint32_t i = 0; i < hidden_; ++i) {
+        residual[begin + row + i] += phase.residual_scale * values[i];
+      }
+    }
+  });
 }
 
 }  // namespace shoal::worker
