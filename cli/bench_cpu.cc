@@ -165,6 +165,8 @@ std::vector<uint32_t> ThreadCounts(uint32_t threads) {
 // A second look may find a less disturbed machine.
 void TakeLarger(const CpuLimits& from, CpuLimits& to) {
   to.read_bytes = std::max(to.read_bytes, from.read_bytes);
+  to.sustained_read_bytes =
+      std::max(to.sustained_read_bytes, from.sustained_read_bytes);
   to.integer_macs = std::max(to.integer_macs, from.integer_macs);
   to.float_macs = std::max(to.float_macs, from.float_macs);
 }
@@ -251,10 +253,12 @@ void PrintJson(const Report& report) {
                          {"limits", nlohmann::json::array()},
                          {"products", nlohmann::json::array()}};
   for (const CpuLimits& limits : report.limits) {
-    json["limits"].push_back({{"threads", limits.threads},
-                              {"read_bytes_per_second", limits.read_bytes},
-                              {"integer_macs_per_second", limits.integer_macs},
-                              {"float_macs_per_second", limits.float_macs}});
+    json["limits"].push_back(
+        {{"threads", limits.threads},
+         {"read_bytes_per_second", limits.read_bytes},
+         {"sustained_read_bytes_per_second", limits.sustained_read_bytes},
+         {"integer_macs_per_second", limits.integer_macs},
+         {"float_macs_per_second", limits.float_macs}});
   }
   for (const auto& [product, rate] : report.products) {
     const LimitShare share = ShareOf(product, rate, report.limits.back());
@@ -279,11 +283,12 @@ void PrintText(const Report& report) {
     std::printf("Of %zu cores %zu are big; by default others are not used.\n",
                 report.cores.all.size(), report.cores.big.size());
   }
-  Table limits({"threads", "read GB/s", "integer GMAC/s", "f32 GMAC/s"});
-  for (size_t c = 0; c < 4; ++c) limits.AlignRight(c);
+  Table limits({"threads", "read GB/s", "sustained", "integer GMAC/s",
+                "f32 GMAC/s"});
+  for (size_t c = 0; c < 5; ++c) limits.AlignRight(c);
   for (const CpuLimits& l : report.limits) {
     limits.AddRow({absl::StrCat(l.threads), Giga(l.read_bytes),
-                   Giga(l.integer_macs), Giga(l.float_macs)});
+                   Giga(l.sustained_read_bytes), Giga(l.integer_macs), Giga(l.float_macs)});
   }
   std::printf("Limits of this machine with %s (%s walked through):\n%s",
               report.loops_isa.c_str(),

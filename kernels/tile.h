@@ -67,12 +67,17 @@ static inline const std::byte* BlockAt(const Tile& tile, uint64_t block,
   return scratch;
 }
 
-// Writes the results [16] of one token to the rows of the tile.
+// Writes the results [16] of one token to the rows of the tile. Most tiles are
+// full, and a known number of rows makes vectors of these loops.
 static inline void WriteTile(const Tile& tile, const ProductOutput& output,
                              uint64_t token, const float* results) {
   const uint64_t at = token * output.stride + tile.row;
   if (output.mode == ProductOutput::Mode::kAddF64) {
     double* to = static_cast<double*>(output.data) + at;
+    if (tile.rows == kTileRows) {
+      for (uint32_t i = 0; i < kTileRows; ++i) to[i] += double{results[i]};
+      return;
+    }
     for (uint32_t i = 0; i < tile.rows; ++i) to[i] += double{results[i]};
     return;
   }

@@ -96,10 +96,11 @@ class BareZmq final : public PingEnd {
   explicit BareZmq(void* socket) : socket_(socket) {
     const int milliseconds =
         static_cast<int>(absl::ToInt64Milliseconds(kPatience));
-    const int none = 0;
+    // The last answer may still be on its way when its sender ends.
+    const int linger = 1000;
     zmq_setsockopt(socket_, ZMQ_RCVTIMEO, &milliseconds, sizeof(int));
     zmq_setsockopt(socket_, ZMQ_SNDTIMEO, &milliseconds, sizeof(int));
-    zmq_setsockopt(socket_, ZMQ_LINGER, &none, sizeof(int));
+    zmq_setsockopt(socket_, ZMQ_LINGER, &linger, sizeof(int));
   }
   ~BareZmq() override { zmq_close(socket_); }
 
@@ -108,7 +109,7 @@ class BareZmq final : public PingEnd {
   absl::Status Send(std::span<const std::byte> message) override {
     if (zmq_send(socket_, message.data(), message.size(), 0) >= 0)
       return absl::OkStatus();
-    return absl::UnavailableError(zmq_strerror(errno));
+    return Fault("send", errno);
   }
 
   absl::Status Receive(size_t size) override {
@@ -119,11 +120,21 @@ class BareZmq final : public PingEnd {
     zmq_msg_close(&message);
     if (count >= 0 && static_cast<size_t>(count) == size)
       return absl::OkStatus();
-    return absl::UnavailableError(count < 0 ? zmq_strerror(error)
-                                            : "a message of another size came");
+    if (count < 0) return Fault("receive", error);
+    return absl::UnavailableError("a message of another size came");
   }
 
  private:
+  static absl::Status Fault(const char* what, int error) {
+    if (error == EAGAIN) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("bare ZeroMQ socket: cannot ", what, " within ",
+                       absl::FormatDuration(kPatience)));
+    }
+    return absl::UnavailableError(absl::StrCat(
+        "bare ZeroMQ socket: cannot ", what, ": ", zmq_strerror(error)));
+  }
+
   void* const socket_;
 };
 

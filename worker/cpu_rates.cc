@@ -24,6 +24,7 @@ using kernels::ThreadTeam;
 using kernels::WeightMatrix;
 
 constexpr int kSlices = 5;
+constexpr int kSustained = 20;
 // As computing units hands them out.
 constexpr uint32_t kTaskRows = 64;
 constexpr uint64_t kReadTaskBytes = 128 * base::kKiB;
@@ -40,6 +41,18 @@ constexpr uint64_t kBatchMax = 16;
 // Small positive numbers for every type in every layout, none of them so small
 // that a processor handles it apart.
 constexpr int kFill = 0x11;
+
+double RunsPerSecond(absl::Duration time, absl::FunctionRef<void()> work) {
+  const absl::Time start = absl::Now();
+  uint64_t runs = 0;
+  absl::Duration taken;
+  do {
+    work();
+    ++runs;
+    taken = absl::Now() - start;
+  } while (taken < time);
+  return static_cast<double>(runs) / absl::ToDoubleSeconds(taken);
+}
 
 uint64_t LastCacheBytes() {
   uint64_t largest = 0;
@@ -111,48 +124,48 @@ double CpuMeter::BestRate(double amount, absl::FunctionRef<void()> work) const {
   work();  // brings the memory in and the threads up
   double best = 0;
   for (int slice = 0; slice < kSlices; ++slice) {
-    const absl::Time start = absl::Now();
-    uint64_t runs = 0;
-    absl::Duration taken;
-    do {
-      work();
-      ++runs;
-      taken = absl::Now() - start;
-    } while (taken < options_.time / kSlices);
-    best = std::max(best, static_cast<double>(runs) * amount /
-                              absl::ToDoubleSeconds(taken));
+    best = std::max(best, amount * RunsPerSecond(options_.time / kSlices, work));
   }
   return best;
 }
 
-double CpuMeter::MeasureRead(ThreadTeam& team) {
+void CpuMeter::MeasureRead(ThreadTeam& team, CpuLimits& limits) {
   const uint64_t task_bytes = std::min(kReadTaskBytes, weights_.size());
   const uint64_t areas = weights_.size() / task_bytes;
   // Few enough that a run is as short as one of a product: on a machine that
   // has something else to do, both then find the same undisturbed moments.
   const uint64_t tasks = std::min(areas, kReadTasks);
-  double best = 0;
-  for (const uint64_t ahead : kReadAheads) {
-    uint64_t next = 0;
-    const double rate = BestRate(static_cast<double>(tasks * task_bytes), [&] {
-      team.Run(static_cast<uint32_t>(tasks), [&](uint32_t task, uint32_t) {
-        const uint64_t area = (next + task) % areas;
-        // Stored, so that the reading cannot be left out.
-        volatile uint64_t sum =
-            loops_.read(weights_.data() + area * task_bytes, task_bytes, ahead);
-        (void)sum;
-      });
-      next = (next + tasks) % areas;
+  const auto bytes = static_cast<double>(tasks * task_bytes);
+  uint64_t next = 0;
+  uint64_t ahead = 0;
+  const auto read = [&] {
+    team.Run(static_cast<uint32_t>(tasks), [&](uint32_t task, uint32_t) {
+      const uint64_t area = (next + task) % areas;
+      // Stored, so that the reading cannot be left out.
+      volatile uint64_t sum =
+          loops_.read(weights_.data() + area * task_bytes, task_bytes, ahead);
+      (void)sum;
     });
-    best = std::max(best, rate);
+    next = (next + tasks) % areas;
+  };
+  uint64_t best_ahead = 0;
+  for (const uint64_t tried : kReadAheads) {
+    ahead = tried;
+    const double rate = BestRate(bytes, read);
+    if (rate > limits.read_bytes) {
+      limits.read_bytes = rate;
+      best_ahead = tried;
+    }
   }
-  return best;
+  ahead = best_ahead;
+  limits.sustained_read_bytes =
+      bytes * RunsPerSecond(kSustained * options_.time, read);
 }
 
 CpuLimits CpuMeter::MeasureLimits(ThreadTeam& team) {
   CpuLimits limits;
   limits.threads = team.member_count();
-  limits.read_bytes = MeasureRead(team);
+  MeasureRead(team, limits);
   const uint32_t tasks = 4 * team.member_count();
   const auto peak = [&](uint64_t (*loop)(uint64_t)) {
     const auto macs = static_cast<double>(loop(kPeakRoundsPerTask));

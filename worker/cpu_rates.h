@@ -21,6 +21,9 @@ namespace shoal::worker {
 struct CpuLimits {
   uint32_t threads = 0;
   double read_bytes = 0;    // from memory, beyond the caches
+  // The same without a pause over 20 times as long, disturbed moments and all:
+  // what a walk through a whole model can have.
+  double sustained_read_bytes = 0;
   double integer_macs = 0;  // multiply-adds of 8-bit integers, on registers
   double float_macs = 0;
 };
@@ -48,7 +51,8 @@ struct LimitShare {
 LimitShare ShareOf(const ProductCase& product, const ProductRate& rate,
                    const CpuLimits& limits);
 
-// Rates are those of the least disturbed fifth of the time.
+// Rates but the sustained one are those of the least disturbed fifth of the
+// time.
 // Memory:  Options::working_bytes, and the results of one product.
 // Threads: thread-compatible; the team is used by one call at a time.
 class CpuMeter {
@@ -79,7 +83,7 @@ class CpuMeter {
   CpuMeter(const Options& options, memory::Slab weights);
 
   double BestRate(double amount, absl::FunctionRef<void()> work) const;
-  double MeasureRead(kernels::ThreadTeam& team);
+  void MeasureRead(kernels::ThreadTeam& team, CpuLimits& limits);
 
   const Options options_;
   const kernels::PeakLoops& loops_;

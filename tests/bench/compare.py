@@ -26,8 +26,9 @@ BEGIN_MARK = "<!-- measured: begin -->"
 END_MARK = "<!-- measured: end -->"
 MIB = 1 << 20
 
-# Bits of one weight, block scales included.
-BITS_PER_WEIGHT = {"q4_0": 4.5, "q8_0": 8.5, "f16": 16}
+# Types that `model synth` writes; others are quantised from one of them.
+SYNTH_TYPES = ("q4_0", "q8_0", "f16")
+QUANTISED_FROM = "f16"
 
 # Name, arguments, threads in all, with a busy neighbour on the last core.
 CASES = [
@@ -46,7 +47,7 @@ def parse_arguments():
   parser = argparse.ArgumentParser(
       description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
   parser.add_argument("--shoal", default="build/release/shoal")
-  parser.add_argument("--types", default="q4_0,q8_0")
+  parser.add_argument("--types", default="q4_0,q4_k,q8_0")
   parser.add_argument("--shape", default="tinyllama-1.1b")
   parser.add_argument("--models", default=os.path.join(
       tempfile.gettempdir(), "shoal-compare"), help="where models are kept")
@@ -75,9 +76,13 @@ def model_of(arguments, weight_type):
   path = os.path.join(arguments.models,
                       "%s-%s.gguf" % (arguments.shape, weight_type))
   if not os.path.exists(path):
-    subprocess.run([arguments.shoal, "model", "synth", "--shape",
-                    arguments.shape, "--type", weight_type, "-o", path],
-                   check=True)
+    if weight_type in SYNTH_TYPES:
+      command = ["synth", "--shape", arguments.shape, "--type", weight_type,
+                 "-o", path]
+    else:
+      command = ["quantize", model_of(arguments, QUANTISED_FROM), path,
+                 "--type", weight_type]
+    subprocess.run([arguments.shoal, "model", *command], check=True)
   return path
 
 
@@ -122,13 +127,17 @@ def spread_text(values, form="%.1f"):
   return "%s (%s)" % (form % middle, form % (quarters[2] - quarters[0]))
 
 
-def weights_of(arguments, model, weight_type):
+def weights_of(arguments, model):
   """Bytes that a token reads, and multiply-adds of a token of a prompt."""
-  units = shoal_json(arguments, "model", "inspect", model)["units"]
-  layer_bytes = sum(units[kind]["bytes"] for kind in units
-                    if kind not in ("head", "hub"))
-  read_bytes = layer_bytes + units["head"]["bytes"]
-  return read_bytes, layer_bytes * 8 / BITS_PER_WEIGHT[weight_type]
+  shape = shoal_json(arguments, "model", "inspect", model)
+  read_bytes = sum(entry["bytes"] for kind, entry in shape["units"].items()
+                   if kind != "hub")
+  # The shapes that `model synth` makes are llama's: the heads are together as
+  # wide as the residual, and the feed-forward has three matrices. The last
+  # token alone meets the head.
+  width = shape["hidden"]
+  macs = shape["layers"] * width * (2 * width + 3 * shape["ffn_width"])
+  return read_bytes, macs + width * shape["kv_elements_per_position"]
 
 
 def measure_type(arguments, weight_type):
@@ -141,9 +150,9 @@ def measure_type(arguments, weight_type):
   for number in range(arguments.rounds):
     measured = shoal_json(arguments, "bench", "cpu", "--limits")
     for entry in measured["limits"]:
-      known = limits.setdefault(entry["threads"], dict(entry))
+      known = limits.setdefault(entry["threads"], {})
       for key, value in entry.items():
-        known[key] = max(known[key], value)
+        known.setdefault(key, []).append(value)
     for case in CASES:
       for prompt in prompts:
         print("%s, round %d of %d: %s, prompt of %d" %
@@ -155,7 +164,12 @@ def measure_type(arguments, weight_type):
 
 
 def limit_for(limits, threads):
+  """Of as many threads, or of as many as there are cores."""
   return limits[max(t for t in limits if t <= threads)]
+
+
+def giga(values):
+  return spread_text([value / 1e9 for value in values])
 
 
 def memory_text(runs):
@@ -170,16 +184,16 @@ def memory_text(runs):
 
 def table_for(arguments, weight_type):
   model, prompts, results, limits = measure_type(arguments, weight_type)
-  read_bytes, prompt_macs = weights_of(arguments, model, weight_type)
+  read_bytes, prompt_macs = weights_of(arguments, model)
   lines = ["### %s %s" % (arguments.shape, weight_type.upper()), ""]
-  lines.append("| threads | read GB/s | integer GMAC/s | f32 GMAC/s |")
-  lines.append("|---|---|---|---|")
+  lines.append("| threads | read GB/s | at its best moments | "
+               "integer GMAC/s | f32 GMAC/s |")
+  lines.append("|---|---|---|---|---|")
   for threads, entry in sorted(limits.items()):
-    lines.append("| %d | %.1f | %.0f | %.0f |" % (
-        threads, entry["read_bytes_per_second"] / 1e9,
-        entry["integer_macs_per_second"] / 1e9,
-        entry["float_macs_per_second"] / 1e9))
-  head = ["case", "decode tok/s", "% of read limit"]
+    lines.append("| %d | %s |" % (threads, " | ".join(giga(entry[key]) for key in (
+        "sustained_read_bytes_per_second", "read_bytes_per_second",
+        "integer_macs_per_second", "float_macs_per_second"))))
+  head = ["case", "decode tok/s", "% of read", "% of best moments"]
   for prompt in prompts:
     head += ["prompt of %d tok/s" % prompt, "% of integer peak"]
   head.append("MiB beyond weights and KV")
@@ -188,15 +202,16 @@ def table_for(arguments, weight_type):
     limit = limit_for(limits, threads)
     runs = [run for prompt in prompts for run in results[name, prompt]]
     decode = [run["tokens_per_second"] for run in results[name, prompts[0]]]
-    cells = [name, spread_text(decode), "%.0f" % (
+    cells = [name, spread_text(decode)] + ["%.0f" % (
         100 * statistics.median(decode) * read_bytes /
-        limit["read_bytes_per_second"])]
+        statistics.median(limit[key])) for key in (
+            "sustained_read_bytes_per_second", "read_bytes_per_second")]
     for prompt in prompts:
       rates = [1000 * run["prompt_tokens"] / run["time_to_first_token_ms"]
                for run in results[name, prompt]]
       cells += [spread_text(rates, "%.0f"), "%.0f" % (
           100 * statistics.median(rates) * prompt_macs /
-          limit["integer_macs_per_second"])]
+          statistics.median(limit["integer_macs_per_second"]))]
     cells.append(memory_text(runs))
     lines.append("| " + " | ".join(cells) + " |")
   return lines + [""]

@@ -59,6 +59,7 @@ TEST(CpuRatesTest, LimitsAreMeasuredForTheTeamGiven) {
   const CpuLimits limits = (*meter)->MeasureLimits(*team);
   EXPECT_EQ(limits.threads, 2u);
   EXPECT_GT(limits.read_bytes, 1e6);
+  EXPECT_GT(limits.sustained_read_bytes, 1e6);
   EXPECT_GT(limits.integer_macs, 1e6);
   EXPECT_GT(limits.float_macs, 1e6);
 }
