@@ -37,7 +37,7 @@ struct CoordinatorOptions {
   bool insecure = false;
   std::string program_version;
   // A worker that is silent for heartbeat_timeout is lost.
-  absl::Duration heartbeat_interval = absl::Milliseconds(500);
+  absl::Duration heartbeat_interval = absl::Milliseconds(800);
   absl::Duration heartbeat_timeout = absl::Seconds(3);
   // Longest time for linking the ranks.
   absl::Duration connect_timeout = absl::Seconds(10);
