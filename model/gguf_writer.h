@@ -27,7 +27,8 @@ using GgufTensorFill = absl::FunctionRef<absl::Status(
 // Writes beside `path`, syncs and renames, so that `path` has its old content
 // or the whole new one. `bytes` and `offset` of the tensors are ignored.
 //
-// Memory: the header, and one chunk of kGgufWriteChunkBytesMax.
+// Memory: the header, one chunk of kGgufWriteChunkBytesMax, and the buffers of
+//         StreamFile.
 // REQUIRES: the dims of every tensor are positive and its first a whole number
 //           of blocks; names are unique; general.alignment, if there, is valid.
 // Errors: kNotFound, kPermissionDenied  the folder is missing or closed

@@ -4,25 +4,17 @@
 #include <cmath>
 #include <cstring>
 #include <numbers>
-#include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "model/gguf.h"
 #include "model/gguf_writer.h"
 #include "model/synth_random.h"
-#include "model/synth_shape.h"
 #include "model/synth_vocabulary.h"
-#include "model/synth_weights.h"
 
 namespace shoal::model {
 namespace {
-
-using kernels::WeightType;
 
 // Llama 3 divides the frequencies of long waves by `factor`, keeps those of
 // short ones, and blends between: published as low and high factor 1 and 4 of
@@ -46,67 +38,58 @@ std::vector<float> RopeFactors(const SynthShape& shape) {
   return factors;
 }
 
-// Makes the bytes of one tensor after the other.
-class Filler {
- public:
-  Filler(const SynthShape& shape, uint64_t seed)
-      : seed_(seed), rope_factors_(RopeFactors(shape)) {}
-
-  void Fill(const GgufTensor& tensor, uint64_t offset_bytes,
-            std::span<std::byte> chunk) {
-    if (tensor.type == WeightType::kF32) {
-      FillVector(tensor, offset_bytes, chunk);
-      return;
-    }
-    if (offset_bytes == 0) {
-      const double spread = 1 / std::sqrt(static_cast<double>(tensor.cols()));
-      weights_.emplace(tensor.type, spread, SynthRandom(seed_, tensor_count_));
-      ++tensor_count_;
-    }
-    weights_->Fill(offset_bytes / kernels::InfoOf(tensor.type).block_bytes,
-                   chunk);
-  }
-
- private:
-  void FillVector(const GgufTensor& tensor, uint64_t offset_bytes,
-                  std::span<std::byte> chunk) const {
-    const bool is_rope = tensor.name == "rope_freqs.weight";
-    for (uint64_t i = 0; i < chunk.size() / sizeof(float); ++i) {
-      const uint64_t idx = offset_bytes / sizeof(float) + i;
-      const float value = is_rope ? rope_factors_[idx] : 1.0f;
-      std::memcpy(chunk.data() + i * sizeof(float), &value, sizeof(float));
-    }
-  }
-
-  const uint64_t seed_;
-  const std::vector<float> rope_factors_;
-  uint64_t tensor_count_ = 0;  // of matrices begun
-  std::optional<SynthWeights> weights_;
-};
+constexpr char kRopeFactors[] = "rope_freqs.weight";
 
 }  // namespace
 
-absl::Status Synthesize(const SynthOptions& options, SynthProgress progress) {
+absl::StatusOr<SynthModel> SynthModel::Create(const SynthOptions& options) {
   SHOAL_ASSIGN_OR_RETURN(const SynthShape shape, FindSynthShape(options.shape));
   if (!SynthWeights::Supports(options.type)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "random weights of type ", kernels::InfoOf(options.type).name,
         " cannot be made; allowed are F16, Q4_0 and Q8_0"));
   }
-  GgufMetadata metadata = HyperparametersOf(shape, options.type);
-  metadata.merge(SynthVocabulary(shape.vocabulary));
-  std::vector<GgufTensor> tensors = TensorsOf(shape, options.type);
+  SynthModel model(shape);
+  model.metadata_ = HyperparametersOf(shape, options.type);
+  model.metadata_.merge(SynthVocabulary(shape.vocabulary));
+  model.tensors_ = TensorsOf(shape, options.type);
+  model.rope_factors_ = RopeFactors(shape);
+  for (const GgufTensor& tensor : model.tensors_) {
+    if (tensor.dims.size() == 1) continue;
+    const double spread = 1 / std::sqrt(static_cast<double>(tensor.cols()));
+    const uint64_t seed = SynthRandom(options.seed, model.weights_.size());
+    model.weights_.emplace(tensor.name,
+                           SynthWeights(tensor.type, spread, seed));
+  }
+  return model;
+}
+
+void SynthModel::Fill(absl::string_view tensor, uint64_t offset_bytes,
+                      std::span<std::byte> to) const {
+  const auto matrix = weights_.find(tensor);
+  if (matrix != weights_.end()) {
+    matrix->second.Fill(offset_bytes / matrix->second.block_bytes(), to);
+    return;
+  }
+  const bool is_rope = tensor == kRopeFactors;
+  for (uint64_t i = 0; i < to.size() / sizeof(float); ++i) {
+    const uint64_t idx = offset_bytes / sizeof(float) + i;
+    const float value = is_rope ? rope_factors_[idx] : 1.0f;
+    std::memcpy(to.data() + i * sizeof(float), &value, sizeof(float));
+  }
+}
+
+absl::Status Synthesize(const SynthOptions& options, SynthProgress progress) {
+  SHOAL_ASSIGN_OR_RETURN(const SynthModel model, SynthModel::Create(options));
   uint64_t total_bytes = 0;
-  for (const GgufTensor& tensor : tensors) {
+  for (const GgufTensor& tensor : model.tensors()) {
     total_bytes += kernels::BytesOf(tensor.type, tensor.cols() * tensor.rows());
   }
-
-  Filler filler(shape, options.seed);
   uint64_t done_bytes = 0;
-  return WriteGgufFile(options.path, metadata, std::move(tensors),
+  return WriteGgufFile(options.path, model.metadata(), model.tensors(),
                        [&](const GgufTensor& tensor, uint64_t offset_bytes,
                            std::span<std::byte> chunk) {
-                         filler.Fill(tensor, offset_bytes, chunk);
+                         model.Fill(tensor.name, offset_bytes, chunk);
                          done_bytes += chunk.size();
                          progress(done_bytes, total_bytes);
                          return absl::OkStatus();

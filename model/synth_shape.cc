@@ -2,6 +2,7 @@
 
 #include <array>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -76,6 +77,15 @@ constexpr auto kShapes = std::to_array<SynthShape>({
      .vocabulary = 128256,
      .context = 8192,
      .rope_base = 500000},
+    {.name = "llama-2-70b",
+     .hidden = 8192,
+     .layer_count = 80,
+     .head_count = 64,
+     .kv_head_count = 8,
+     .head_dim = 128,
+     .ffn_width = 28672,
+     .vocabulary = 32000,
+     .context = 4096},
     {.name = "llama-3-70b",
      .hidden = 8192,
      .layer_count = 80,
@@ -86,6 +96,19 @@ constexpr auto kShapes = std::to_array<SynthShape>({
      .vocabulary = 128256,
      .context = 8192,
      .rope_base = 500000},
+    {.name = "qwen3-30b-a3b",
+     .hidden = 2048,
+     .layer_count = 48,
+     .head_count = 32,
+     .kv_head_count = 4,
+     .head_dim = 128,
+     .ffn_width = 768,
+     .expert_count = 128,
+     .expert_used_count = 8,
+     .vocabulary = 151936,
+     .context = 40960,
+     .rope_base = 1000000,
+     .norm_epsilon = 1e-6f},
     {.name = "tiny",
      .hidden = 256,
      .layer_count = 2,
@@ -107,6 +130,17 @@ constexpr auto kShapes = std::to_array<SynthShape>({
      .context = 512,
      .tied = true,
      .rope_factor = 8},
+    {.name = "tiny-moe",
+     .hidden = 128,
+     .layer_count = 2,
+     .head_count = 4,
+     .kv_head_count = 2,
+     .head_dim = 32,
+     .ffn_width = 64,
+     .expert_count = 8,
+     .expert_used_count = 2,
+     .vocabulary = 384,
+     .context = 512},
 });
 
 // general.file_type of files that are all of one type.
@@ -128,6 +162,35 @@ double Float(double value) {
   return static_cast<double>(static_cast<float>(value));
 }
 
+class TensorList {
+ public:
+  explicit TensorList(WeightType type) : type_(type) {}
+
+  void Vector(const std::string& name, uint64_t size) {
+    tensors_.push_back(
+        {.name = name, .type = WeightType::kF32, .dims = {size}});
+  }
+  void Matrix(const std::string& name, uint64_t rows, uint64_t cols) {
+    tensors_.push_back({.name = name, .type = type_, .dims = {cols, rows}});
+  }
+  void Experts(const std::string& name, uint64_t rows, uint64_t cols,
+               uint64_t count) {
+    tensors_.push_back(
+        {.name = name, .type = type_, .dims = {cols, rows, count}});
+  }
+  void Router(const std::string& name, const SynthShape& shape) {
+    tensors_.push_back({.name = name,
+                        .type = WeightType::kF32,
+                        .dims = {shape.hidden, shape.expert_count}});
+  }
+
+  std::vector<GgufTensor> Take() { return std::move(tensors_); }
+
+ private:
+  const WeightType type_;
+  std::vector<GgufTensor> tensors_;
+};
+
 }  // namespace
 
 std::span<const SynthShape> SynthShapes() { return kShapes; }
@@ -146,53 +209,73 @@ absl::StatusOr<SynthShape> FindSynthShape(absl::string_view name) {
 
 std::vector<GgufTensor> TensorsOf(const SynthShape& shape, WeightType type) {
   SHOAL_CHECK(kernels::InfoOf(type).block_elements <= 32);
-  std::vector<GgufTensor> tensors;
-  const auto matrix = [&](const std::string& name, uint64_t rows,
-                          uint64_t cols) {
-    tensors.push_back({.name = name, .type = type, .dims = {cols, rows}});
-  };
-  const auto vector = [&](const std::string& name, uint64_t size) {
-    tensors.push_back({.name = name, .type = WeightType::kF32, .dims = {size}});
-  };
+  TensorList list(type);
   const uint64_t query_rows = uint64_t{shape.head_count} * shape.head_dim;
   const uint64_t kv_rows = uint64_t{shape.kv_head_count} * shape.head_dim;
-  matrix("token_embd.weight", shape.vocabulary, shape.hidden);
-  if (shape.rope_factor != 0) vector("rope_freqs.weight", shape.head_dim / 2);
+  list.Matrix("token_embd.weight", shape.vocabulary, shape.hidden);
+  if (shape.rope_factor != 0) {
+    list.Vector("rope_freqs.weight", shape.head_dim / 2);
+  }
   for (uint32_t i = 0; i < shape.layer_count; ++i) {
     const std::string block = absl::StrCat("blk.", i, ".");
-    vector(block + "attn_norm.weight", shape.hidden);
-    matrix(block + "attn_q.weight", query_rows, shape.hidden);
-    matrix(block + "attn_k.weight", kv_rows, shape.hidden);
-    matrix(block + "attn_v.weight", kv_rows, shape.hidden);
-    matrix(block + "attn_output.weight", shape.hidden, query_rows);
-    vector(block + "ffn_norm.weight", shape.hidden);
-    matrix(block + "ffn_gate.weight", shape.ffn_width, shape.hidden);
-    matrix(block + "ffn_up.weight", shape.ffn_width, shape.hidden);
-    matrix(block + "ffn_down.weight", shape.hidden, shape.ffn_width);
+    list.Vector(block + "attn_norm.weight", shape.hidden);
+    list.Matrix(block + "attn_q.weight", query_rows, shape.hidden);
+    list.Matrix(block + "attn_k.weight", kv_rows, shape.hidden);
+    list.Matrix(block + "attn_v.weight", kv_rows, shape.hidden);
+    if (shape.expert_count > 0) {
+      list.Vector(block + "attn_q_norm.weight", shape.head_dim);
+      list.Vector(block + "attn_k_norm.weight", shape.head_dim);
+    }
+    list.Matrix(block + "attn_output.weight", shape.hidden, query_rows);
+    list.Vector(block + "ffn_norm.weight", shape.hidden);
+    if (shape.expert_count > 0) {
+      list.Router(block + "ffn_gate_inp.weight", shape);
+      list.Experts(block + "ffn_gate_exps.weight", shape.ffn_width,
+                   shape.hidden, shape.expert_count);
+      list.Experts(block + "ffn_up_exps.weight", shape.ffn_width, shape.hidden,
+                   shape.expert_count);
+      list.Experts(block + "ffn_down_exps.weight", shape.hidden,
+                   shape.ffn_width, shape.expert_count);
+      continue;
+    }
+    list.Matrix(block + "ffn_gate.weight", shape.ffn_width, shape.hidden);
+    list.Matrix(block + "ffn_up.weight", shape.ffn_width, shape.hidden);
+    list.Matrix(block + "ffn_down.weight", shape.hidden, shape.ffn_width);
   }
-  vector("output_norm.weight", shape.hidden);
-  if (!shape.tied) matrix("output.weight", shape.vocabulary, shape.hidden);
-  return tensors;
+  list.Vector("output_norm.weight", shape.hidden);
+  if (!shape.tied) list.Matrix("output.weight", shape.vocabulary, shape.hidden);
+  return list.Take();
 }
 
 GgufMetadata HyperparametersOf(const SynthShape& shape, WeightType type) {
-  return {
-      {"general.architecture", std::string("llama")},
+  const bool routed = shape.expert_count > 0;
+  const std::string family = routed ? "qwen3moe" : "llama";
+  GgufMetadata metadata = {
+      {"general.architecture", family},
       {"general.name", absl::StrCat("random weights, shape of ", shape.name)},
       {"general.file_type", FileTypeOf(type)},
-      {"llama.vocab_size", uint64_t{shape.vocabulary}},
-      {"llama.context_length", uint64_t{shape.context}},
-      {"llama.embedding_length", uint64_t{shape.hidden}},
-      {"llama.block_count", uint64_t{shape.layer_count}},
-      {"llama.feed_forward_length", uint64_t{shape.ffn_width}},
-      {"llama.attention.head_count", uint64_t{shape.head_count}},
-      {"llama.attention.head_count_kv", uint64_t{shape.kv_head_count}},
-      {"llama.attention.key_length", uint64_t{shape.head_dim}},
-      {"llama.attention.value_length", uint64_t{shape.head_dim}},
-      {"llama.attention.layer_norm_rms_epsilon", Float(shape.norm_epsilon)},
-      {"llama.rope.dimension_count", uint64_t{shape.head_dim}},
-      {"llama.rope.freq_base", Float(shape.rope_base)},
   };
+  const auto set = [&](absl::string_view key, GgufValue value) {
+    metadata.emplace(absl::StrCat(family, ".", key), std::move(value));
+  };
+  set("vocab_size", uint64_t{shape.vocabulary});
+  set("context_length", uint64_t{shape.context});
+  set("embedding_length", uint64_t{shape.hidden});
+  set("block_count", uint64_t{shape.layer_count});
+  set("feed_forward_length", uint64_t{shape.ffn_width});
+  set("attention.head_count", uint64_t{shape.head_count});
+  set("attention.head_count_kv", uint64_t{shape.kv_head_count});
+  set("attention.key_length", uint64_t{shape.head_dim});
+  set("attention.value_length", uint64_t{shape.head_dim});
+  set("attention.layer_norm_rms_epsilon", Float(shape.norm_epsilon));
+  set("rope.dimension_count", uint64_t{shape.head_dim});
+  set("rope.freq_base", Float(shape.rope_base));
+  if (routed) {
+    set("expert_count", uint64_t{shape.expert_count});
+    set("expert_used_count", uint64_t{shape.expert_used_count});
+    set("expert_feed_forward_length", uint64_t{shape.ffn_width});
+  }
+  return metadata;
 }
 
 }  // namespace shoal::model

@@ -14,7 +14,8 @@
 
 namespace shoal::model {
 
-// A model of the llama family. key_dim == value_dim == head_dim.
+// A model of the llama family or, with experts, of qwen3moe. key_dim ==
+// value_dim == head_dim.
 struct SynthShape {
   absl::string_view name;  // "tinyllama-1.1b"
   uint32_t hidden = 0;
@@ -22,7 +23,9 @@ struct SynthShape {
   uint32_t head_count = 0;
   uint32_t kv_head_count = 0;
   uint32_t head_dim = 0;
-  uint32_t ffn_width = 0;
+  uint32_t ffn_width = 0;  // of each expert, if there are experts
+  uint32_t expert_count = 0;
+  uint32_t expert_used_count = 0;  // for one token
   uint32_t vocabulary = 0;
   uint32_t context = 0;
   double rope_base = 10000;
@@ -37,8 +40,8 @@ std::span<const SynthShape> SynthShapes();
 // Errors: kInvalidArgument  no such shape; the message lists what there is
 absl::StatusOr<SynthShape> FindSynthShape(absl::string_view name);
 
-// The tensors of such a model in file order: matrices of `type`, vectors F32.
-// Offsets and sizes are not set.
+// The tensors of such a model in file order: matrices of `type`, vectors and
+// routers F32. Offsets and sizes are not set.
 // REQUIRES: `type` has blocks of 32 elements or fewer.
 std::vector<GgufTensor> TensorsOf(const SynthShape& shape,
                                   kernels::WeightType type);

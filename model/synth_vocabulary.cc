@@ -1,5 +1,6 @@
 #include "model/synth_vocabulary.h"
 
+#include <cstdint>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -91,18 +92,29 @@ class Builder {
   void AddWords() {
     for (uint64_t draw = 0; !full(); ++draw) {
       const uint64_t random = SynthRandom(kSeed, draw);
-      const std::string& first = pieces_[(random >> 32) % pieces_.size()];
-      const std::string& second =
-          pieces_[(random & 0xffffffff) % pieces_.size()];
-      if (first.size() + second.size() > kPieceBytesMax) continue;
-      if (absl::StartsWith(second, kBoundary)) continue;
-      AddPiece(first + second);
+      // Divisions of 32 bits: there are some hundred draws for each piece.
+      const auto count = static_cast<uint32_t>(pieces_.size());
+      const uint32_t first = static_cast<uint32_t>(random >> 32) % count;
+      const uint32_t second = static_cast<uint32_t>(random) % count;
+      if (forms_[first].bytes + forms_[second].bytes > kPieceBytesMax) continue;
+      if (forms_[second].begins_word) continue;
+      AddPiece(pieces_[first] + pieces_[second]);
     }
   }
 
   void AddPiece(const std::string& piece) {
-    if (Add(piece, kNormal)) pieces_.push_back(piece);
+    if (!Add(piece, kNormal)) return;
+    pieces_.push_back(piece);
+    forms_.push_back({.bytes = static_cast<uint8_t>(piece.size()),
+                      .begins_word = absl::StartsWith(piece, kBoundary)});
   }
+
+  // What most draws are turned down for; few bytes, so that they are in the
+  // cache where the pieces are not.
+  struct Form {
+    uint8_t bytes;
+    bool begins_word;
+  };
 
   static constexpr uint64_t kSeed = 7;
 
@@ -111,6 +123,7 @@ class Builder {
   std::vector<int64_t> types_;
   std::unordered_set<std::string> known_;
   std::vector<std::string> pieces_;
+  std::vector<Form> forms_;  // of pieces_
 };
 
 }  // namespace

@@ -37,9 +37,9 @@ bool SynthWeights::Supports(WeightType type) {
 
 SynthWeights::SynthWeights(WeightType type, double spread, uint64_t seed)
     : type_(type), seed_(seed) {
-  SHOAL_CHECK(Supports(type));
+  SHOAL_CHECK(type == WeightType::kF32 || Supports(type));
   SHOAL_CHECK(spread > 1e-4 && spread < 1, spread);
-  if (type == WeightType::kF16) {
+  if (type == WeightType::kF16 || type == WeightType::kF32) {
     // The sum of 12 uniform numbers is close to normal, has the variance 1 and
     // no far tails. Each number is there with both signs, so that the mean of
     // the table is 0.
@@ -68,6 +68,8 @@ void SynthWeights::Fill(uint64_t first_block,
       return FillQ4_0(first_block, blocks);
     case WeightType::kQ8_0:
       return FillQ8_0(first_block, blocks);
+    case WeightType::kF32:
+      return FillF32(first_block, blocks);
     default:
       return FillF16(first_block, blocks);
   }
@@ -128,6 +130,17 @@ void SynthWeights::FillF16(uint64_t first_element,
     const uint16_t half = halves_[(random >> (16 * (i % 4))) % kHalves];
     std::memcpy(to, &half, sizeof(half));
     to += sizeof(half);
+  }
+}
+
+void SynthWeights::FillF32(uint64_t first_element,
+                           std::span<std::byte> elements) const {
+  SHOAL_CHECK(elements.size() % sizeof(float) == 0);
+  const uint64_t count = elements.size() / sizeof(float);
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint64_t random = SynthRandom(seed_, first_element + i);
+    const float value = kernels::FloatFromHalf(halves_[random % kHalves]);
+    std::memcpy(elements.data() + i * sizeof(float), &value, sizeof(value));
   }
 }
 

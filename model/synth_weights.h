@@ -19,10 +19,13 @@ namespace shoal::model {
 // Threads: thread-safe once made.
 class SynthWeights {
  public:
-  // REQUIRES: `type` is one of those in Supports(); 1e-4 < spread < 1.
+  // REQUIRES: `type` is F32 or one of those in Supports(); 1e-4 < spread < 1.
   SynthWeights(kernels::WeightType type, double spread, uint64_t seed);
 
+  // What the big matrices of a model can be made of.
   static bool Supports(kernels::WeightType type);
+
+  uint64_t block_bytes() const { return kernels::InfoOf(type_).block_bytes; }
 
   // The blocks from number `first_block` on.
   // REQUIRES: blocks.size() is a whole number of blocks.
@@ -32,12 +35,13 @@ class SynthWeights {
   void FillQ4_0(uint64_t first_block, std::span<std::byte> blocks) const;
   void FillQ8_0(uint64_t first_block, std::span<std::byte> blocks) const;
   void FillF16(uint64_t first_element, std::span<std::byte> elements) const;
+  void FillF32(uint64_t first_element, std::span<std::byte> elements) const;
   uint16_t Scale(uint64_t random) const;
 
   kernels::WeightType type_;
   uint64_t seed_;
   uint16_t scale_ = 0;            // of quantised types, a half
-  std::vector<uint16_t> halves_;  // F16: to draw from
+  std::vector<uint16_t> halves_;  // F16, F32: to draw from
 };
 
 }  // namespace shoal::model

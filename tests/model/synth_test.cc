@@ -3,16 +3,22 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "base/byte_size.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "kernels/layout.h"
+#include "model/architecture.h"
 #include "model/gguf.h"
+#include "model/gguf_encode.h"
+#include "model/gguf_format.h"
 #include "model/synth_shape.h"
 #include "model/synth_vocabulary.h"
 #include "model/synth_weights.h"
+#include "model/unit_table.h"
 #include "tests/model/temp_folder.h"
 
 namespace shoal::model {
@@ -33,12 +39,18 @@ uint64_t BytesOf(absl::string_view shape, WeightType type) {
 void NoProgress(uint64_t, uint64_t) {}
 
 TEST(SynthShapeTest, SizesAreThoseOfTheRealModels) {
-  // Published parameter counts: 1.10, 1.24, 6.74 and 8.03 thousand million.
+  // Published parameter counts, in thousand millions.
   EXPECT_NEAR(BytesOf("tinyllama-1.1b", WeightType::kF16) / 2e9, 1.10, 0.005);
   EXPECT_NEAR(BytesOf("llama-3.2-1b", WeightType::kF16) / 2e9, 1.24, 0.005);
   EXPECT_NEAR(BytesOf("llama-2-7b", WeightType::kF16) / 2e9, 6.74, 0.005);
   EXPECT_NEAR(BytesOf("llama-3-8b", WeightType::kF16) / 2e9, 8.03, 0.005);
+  EXPECT_NEAR(BytesOf("llama-3.2-3b", WeightType::kF16) / 2e9, 3.21, 0.005);
+  EXPECT_NEAR(BytesOf("llama-2-13b", WeightType::kF16) / 2e9, 13.02, 0.005);
+  EXPECT_NEAR(BytesOf("llama-2-70b", WeightType::kF16) / 2e9, 68.98, 0.005);
+  // The routers are F32.
+  EXPECT_NEAR(BytesOf("qwen3-30b-a3b", WeightType::kF16) / 2e9, 30.54, 0.015);
   EXPECT_NEAR(BytesOf("tinyllama-1.1b", WeightType::kQ4_0) / 1e6, 620, 10);
+  EXPECT_NEAR(BytesOf("llama-2-70b", WeightType::kQ4_0) / 1e9, 38.8, 0.05);
 }
 
 TEST(SynthShapeTest, UnknownShapesComeWithTheList) {
@@ -87,7 +99,8 @@ TEST_P(SynthWeightsTest, DoNotDependOnHowTheyWereCut) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, SynthWeightsTest,
-                         ::testing::Values(WeightType::kF16, WeightType::kQ4_0,
+                         ::testing::Values(WeightType::kF32, WeightType::kF16,
+                                           WeightType::kQ4_0,
                                            WeightType::kQ8_0));
 
 TEST(SynthVocabularyTest, TokensAreUniqueAndPiecesCanBeMerged) {
@@ -155,6 +168,30 @@ TEST(SynthTest, WritesAFileThatTheReaderTakes) {
         values.size(), values.data());
     EXPECT_EQ(values.front(), 1.0f);
     EXPECT_EQ(values.back(), 8.0f);
+  }
+}
+
+TEST(SynthTest, EveryShapeIsAModelThatTheLoaderTakes) {
+  for (const SynthShape& shape : SynthShapes()) {
+    const auto model = SynthModel::Create({.shape = std::string(shape.name)});
+    ASSERT_TRUE(model.ok()) << model.status();
+    std::vector<GgufTensor> tensors = model->tensors();
+    uint64_t end = 0;
+    for (GgufTensor& tensor : tensors) {
+      tensor.offset = base::AlignUp(end, kGgufAlignmentDefault);
+      end = tensor.offset +
+            kernels::BytesOf(tensor.type, tensor.cols() * tensor.rows());
+    }
+    const std::string bytes =
+        EncodeGgufHeader({.metadata = &model->metadata(), .tensors = tensors});
+    const auto header = GgufHeader::Parse(std::as_bytes(std::span(bytes)),
+                                          bytes.size() + end, "synth");
+    ASSERT_TRUE(header.ok()) << header.status();
+    const auto spec = LoadModelSpec(*header);
+    ASSERT_TRUE(spec.ok()) << shape.name << ": " << spec.status();
+    EXPECT_EQ(spec->layers.size(), shape.layer_count + 1);  // the head
+    const auto table = UnitTable::Create(*spec, *header);
+    EXPECT_TRUE(table.ok()) << shape.name << ": " << table.status();
   }
 }
 
