@@ -18,11 +18,11 @@ namespace shoal::memory {
 // A unit starts on such an offset and its place is a multiple of it long.
 inline constexpr uint64_t kStoreAlignment = 4096;
 
-// A file open for reading. An engine ("direct", "buffered"; io_uring and mmap
-// have their place here) is one implementation.
+// A file open for reading. An engine (io_uring, pread, mmap) is one
+// implementation.
 //
 // Threads: thread-safe. Several ReadAt() at once are several requests in
-//          flight; an engine with a queue of its own serves them from it.
+//          flight; an engine may cut each into more.
 class BlockFile {
  public:
   virtual ~BlockFile() = default;
@@ -35,7 +35,14 @@ class BlockFile {
   //   kOutOfRange   the file ends before offset + to.size()
   virtual absl::Status ReadAt(uint64_t offset, std::span<std::byte> to) = 0;
 
+  // Announces memory that many reads will go to, until Unregister(), before
+  // which it must not go away. Waits for the reads under way. Only a hint: some
+  // engines keep its pages at hand, as far as the system lets them.
+  virtual void Register(std::span<std::byte> /*memory*/) {}
+  virtual void Unregister(std::span<std::byte> /*memory*/) {}
+
   virtual uint64_t alignment() const = 0;  // a power of two
+  // For people: how the file is read, such as "io_uring" or "direct".
   virtual absl::string_view engine() const = 0;
   virtual absl::string_view path() const = 0;
 };

@@ -5,32 +5,19 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/check.h"
+#include "base/status_macros.h"
+#include "memory/mapped_file.h"
+#include "memory/posix_read.h"
+#include "memory/uring_file.h"
 
 namespace shoal::memory {
 namespace {
-
-absl::Status DiskError(int error, absl::string_view action,
-                       const std::string& path) {
-  const std::string message =
-      absl::StrCat("cannot ", action, " ", path, ": ", std::strerror(error));
-  switch (error) {
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-      return absl::ResourceExhaustedError(message);
-    case ENOENT:
-      return absl::NotFoundError(message);
-    default:
-      return absl::UnavailableError(message);
-  }
-}
 
 class PreadFile final : public BlockFile {
  public:
@@ -39,24 +26,8 @@ class PreadFile final : public BlockFile {
   ~PreadFile() override { close(fd_); }
 
   absl::Status ReadAt(uint64_t offset, std::span<std::byte> to) override {
-    SHOAL_CHECK(offset % alignment() == 0 && to.size() % alignment() == 0 &&
-                    reinterpret_cast<uintptr_t>(to.data()) % alignment() == 0,
-                path_, " offset ", offset, " size ", to.size());
-    return ReadFully(
-        path_, alignment(), offset, to,
-        [this](uint64_t at,
-               std::span<std::byte> part) -> absl::StatusOr<uint64_t> {
-          while (true) {
-            const ssize_t count =
-                pread(fd_, part.data(), part.size(), static_cast<off_t>(at));
-            if (count >= 0) return static_cast<uint64_t>(count);
-            if (errno == EINTR) continue;
-            return DiskError(
-                errno,
-                absl::StrCat("read ", part.size(), " bytes at ", at, " of"),
-                path_);
-          }
-        });
+    CheckAligned(path_, alignment(), offset, to);
+    return PreadFully(fd_, path_, alignment(), offset, to);
   }
 
   uint64_t alignment() const override { return direct_ ? kStoreAlignment : 1; }
@@ -127,18 +98,44 @@ class PosixWritableFile final : public WritableFile {
   const std::string path_;
 };
 
+struct OpenFile {
+  int fd = -1;
+  bool direct = false;
+};
+
+// With direct I/O where that works.
+absl::StatusOr<OpenFile> OpenFor(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
+  if (fd >= 0) {
+    if (DirectReadWorks(fd)) return OpenFile{.fd = fd, .direct = true};
+    close(fd);
+  }
+  const int buffered = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (buffered < 0) return DiskError(errno, "open", path);
+  return OpenFile{.fd = buffered, .direct = false};
+}
+
+absl::StatusOr<std::unique_ptr<BlockFile>> OpenPread(const std::string& path) {
+  SHOAL_ASSIGN_OR_RETURN(const OpenFile file, OpenFor(path));
+  return std::make_unique<PreadFile>(file.fd, path, file.direct);
+}
+
 class PosixFileSystem final : public FileSystem {
  public:
+  explicit PosixFileSystem(IoEngine engine) : engine_(engine) {}
+
   absl::StatusOr<std::unique_ptr<BlockFile>> OpenForReading(
       const std::string& path) override {
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
-    if (fd >= 0) {
-      if (DirectReadWorks(fd)) {
-        return std::make_unique<PreadFile>(fd, path, true);
-      }
-      close(fd);
+    if (engine_ == IoEngine::kPread) return OpenPread(path);
+    if (engine_ == IoEngine::kMmap) return OpenMapped(path);
+    SHOAL_ASSIGN_OR_RETURN(const OpenFile file, OpenFor(path));
+    // Through the page cache its requests only wait for threads of the kernel.
+    if (engine_ == IoEngine::kAuto && !file.direct) {
+      return std::make_unique<PreadFile>(file.fd, path, false);
     }
-    return OpenBuffered(path);
+    auto uring = OpenUring(file.fd, path, file.direct);
+    if (uring.ok() || engine_ == IoEngine::kUring) return uring;
+    return OpenPread(path);
   }
 
   absl::StatusOr<std::unique_ptr<WritableFile>> OpenForWriting(
@@ -155,6 +152,9 @@ class PosixFileSystem final : public FileSystem {
     }
     return uint64_t{info.f_bavail} * info.f_frsize;
   }
+
+ private:
+  const IoEngine engine_;
 };
 
 }  // namespace
@@ -166,9 +166,11 @@ absl::StatusOr<std::unique_ptr<BlockFile>> OpenBuffered(
   return std::make_unique<PreadFile>(fd, path, false);
 }
 
-FileSystem& FileSystem::Real() {
-  static PosixFileSystem* const file_system = new PosixFileSystem;
-  return *file_system;
+FileSystem& FileSystem::Real(IoEngine engine) {
+  static auto& systems = *new std::array{
+      PosixFileSystem(IoEngine::kAuto), PosixFileSystem(IoEngine::kUring),
+      PosixFileSystem(IoEngine::kPread), PosixFileSystem(IoEngine::kMmap)};
+  return systems[static_cast<size_t>(engine)];
 }
 
 }  // namespace shoal::memory

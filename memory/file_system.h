@@ -16,6 +16,14 @@
 
 namespace shoal::memory {
 
+// How files are read (docs/adr/0011).
+enum class IoEngine : uint8_t {
+  kAuto,   // the first of kUring and kPread that works
+  kUring,  // io_uring; past the page cache where the file system allows
+  kPread,  // pread(), likewise
+  kMmap,   // a mapping, through the page cache
+};
+
 // A file open for writing. Threads: thread-compatible.
 class WritableFile {
  public:
@@ -44,10 +52,10 @@ class FileSystem {
  public:
   virtual ~FileSystem() = default;
 
-  // Opens with direct I/O, or buffered where that is refused; tries a read to
-  // find out.
-  // Errors: kNotFound     no such file
-  //         kUnavailable  it cannot be opened
+  // Tries a read, to find out what works.
+  // Errors: kNotFound       no such file
+  //         kUnavailable    it cannot be opened
+  //         kUnimplemented  the system refuses the one engine that was wanted
   virtual absl::StatusOr<std::unique_ptr<BlockFile>> OpenForReading(
       const std::string& path) = 0;
 
@@ -59,11 +67,12 @@ class FileSystem {
   // What the disk under `path` has left for us.
   virtual absl::StatusOr<uint64_t> FreeBytes(const std::string& path) = 0;
 
-  // The system's files. Lives for ever.
-  static FileSystem& Real();
+  // The system's files, read by this engine. Lives for ever.
+  static FileSystem& Real(IoEngine engine = IoEngine::kAuto);
 };
 
-// As FileSystem::Real().OpenForReading(), without trying direct I/O.
+// As FileSystem::Real().OpenForReading(), with pread() through the page cache:
+// for small files.
 absl::StatusOr<std::unique_ptr<BlockFile>> OpenBuffered(
     const std::string& path);
 

@@ -31,8 +31,10 @@ RoutedUnits::RoutedUnits(UnitLoader& loader, base::Clock& clock,
       clock_(clock),
       place_bytes_(place_bytes),
       place_count_(place_count),
-      slab_(std::move(slab)),
-      reader_([this] { ReadLoop(); }) {}
+      slab_(std::move(slab)) {
+  loader_.file().Register(slab_.span());
+  reader_ = std::thread([this] { ReadLoop(); });
+}
 
 RoutedUnits::~RoutedUnits() {
   {
@@ -41,6 +43,7 @@ RoutedUnits::~RoutedUnits() {
   }
   changed_.NotifyAll();
   reader_.join();
+  loader_.file().Unregister(slab_.span());
 }
 
 void RoutedUnits::Request(std::span<const uint32_t> entries) {

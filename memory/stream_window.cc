@@ -58,7 +58,9 @@ StreamWindow::StreamWindow(Options options, UnitLoader& loader,
       slab_(std::move(slab)),
       ring_(options.window_bytes),
       // Two cycles, so that even a single unit can be read ahead.
-      slots_(2 * streamed_.size()) {}
+      slots_(2 * streamed_.size()) {
+  loader_.file().Register(slab_.span());
+}
 
 StreamWindow::~StreamWindow() {
   {
@@ -67,6 +69,7 @@ StreamWindow::~StreamWindow() {
   }
   options_.clock->NotifyAll(room_);
   for (std::thread& reader : readers_) reader.join();
+  loader_.file().Unregister(slab_.span());
 }
 
 absl::StatusOr<const std::byte*> StreamWindow::Take(uint32_t index,

@@ -63,6 +63,8 @@ class UnitLoader {
   //   those of `repair`
   void Load(uint32_t first, std::byte* to, std::span<absl::Status> statuses);
 
+  BlockFile& file() const { return file_; }
+
   // Of completed requests.
   uint64_t bytes_read() const { return bytes_read_; }
   uint64_t read_count() const { return read_count_; }

@@ -2,14 +2,19 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "base/byte_size.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "memory/file_system.h"
 #include "memory/slab.h"
+#include "memory/uring_file.h"
 #include "tests/testing/temporary_folder.h"
 
 namespace shoal::memory {
@@ -30,40 +35,160 @@ absl::string_view View(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-TEST(BlockFileTest, BothEnginesReadTheSameBytesOfARealFile) {
-  const testing::TemporaryFolder folder;
-  const std::string content = WriteFile(folder, 64 * base::kKiB);
-  for (const bool direct : {true, false}) {
-    auto file = direct ? FileSystem::Real().OpenForReading(folder.File("units"))
-                       : OpenBuffered(folder.File("units"));
+// Every engine of this system. The test of what cannot be had here is skipped.
+class EngineTest : public ::testing::TestWithParam<IoEngine> {
+ protected:
+  void Open(size_t bytes) {
+    content_ = WriteFile(folder_, bytes);
+    auto file = FileSystem::Real(GetParam()).OpenForReading(path());
+    if (absl::IsUnimplemented(file.status())) GTEST_SKIP() << file.status();
     ASSERT_TRUE(file.ok()) << file.status();
-    EXPECT_THAT((*file)->engine(), AnyOf("direct", "buffered"));
-    EXPECT_EQ(kStoreAlignment % (*file)->alignment(), 0u);
-    auto slab = Slab::Create(20 * base::kKiB);
-    ASSERT_TRUE(slab.ok()) << slab.status();
-    for (const uint64_t offset : {0, 4096, 45056}) {
-      const auto to = slab->span().first(20480);
-      ASSERT_EQ((*file)->ReadAt(offset, to), absl::OkStatus());
-      EXPECT_EQ(View(to), absl::string_view(content).substr(offset, 20480));
+    file_ = *std::move(file);
+  }
+
+  std::string path() const { return folder_.File("units"); }
+
+  const testing::TemporaryFolder folder_;
+  std::string content_;
+  std::unique_ptr<BlockFile> file_;
+};
+
+TEST_P(EngineTest, ReadsTheBytesOfARealFileWhateverTheSize) {
+  Open(9 * base::kMiB);
+  if (file_ == nullptr) return;
+  EXPECT_EQ(kStoreAlignment % file_->alignment(), 0u);
+  auto slab = Slab::Create(8 * base::kMiB);
+  ASSERT_TRUE(slab.ok()) << slab.status();
+  for (const uint64_t bytes :
+       {kStoreAlignment, 5 * kStoreAlignment, kUringPartBytes,
+        kUringPartBytes + kStoreAlignment, 3 * kUringPartBytes,
+        // More parts than are in flight at once.
+        uint64_t{8} * base::kMiB - kStoreAlignment}) {
+    for (const uint64_t offset : {uint64_t{0}, 11 * kStoreAlignment}) {
+      const auto to = slab->span().first(bytes);
+      std::fill(to.begin(), to.end(), std::byte{0xee});
+      ASSERT_EQ(file_->ReadAt(offset, to), absl::OkStatus());
+      EXPECT_TRUE(View(to) == absl::string_view(content_).substr(offset, bytes))
+          << bytes << " at " << offset;
     }
   }
 }
 
-TEST(BlockFileTest, AReadBeyondTheEndIsOutOfRangeAndNamesTheFile) {
-  const testing::TemporaryFolder folder;
-  WriteFile(folder, 10000);  // ends within a block
-  auto file = FileSystem::Real().OpenForReading(folder.File("units"));
-  ASSERT_TRUE(file.ok()) << file.status();
+TEST_P(EngineTest, ManyThreadsReadAtOnceIntoRegisteredMemory) {
+  Open(4 * base::kMiB);
+  if (file_ == nullptr) return;
+  constexpr size_t kThreads = kUringCallersMax + 3;
+  constexpr uint64_t kBytes = 3 * kUringPartBytes / 2;
+  auto slab = Slab::Create(kThreads * kBytes);
+  ASSERT_TRUE(slab.ok()) << slab.status();
+  // The last two threads read to memory that is not registered.
+  const auto registered = slab->span().first((kThreads - 2) * kBytes);
+  file_->Register(registered);
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      const auto to = slab->span().subspan(t * kBytes, kBytes);
+      for (uint64_t i = 0; i < 20; ++i) {
+        const uint64_t offset = (i * 37 + t * 11) % 600 * kStoreAlignment;
+        ASSERT_EQ(file_->ReadAt(offset, to), absl::OkStatus());
+        ASSERT_TRUE(View(to) ==
+                    absl::string_view(content_).substr(offset, kBytes));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  file_->Unregister(registered);
+  const auto to = slab->span().first(kBytes);
+  ASSERT_EQ(file_->ReadAt(0, to), absl::OkStatus());
+  EXPECT_TRUE(View(to) == absl::string_view(content_).substr(0, kBytes));
+}
+
+TEST_P(EngineTest, AReadBeyondTheEndIsOutOfRangeAndNamesTheFile) {
+  Open(10000);  // ends within a block
+  if (file_ == nullptr) return;
   auto slab = Slab::Create(8192);
   ASSERT_TRUE(slab.ok()) << slab.status();
-  const absl::Status status = (*file)->ReadAt(4096, slab->span());
+  const absl::Status status = file_->ReadAt(4096, slab->span());
   EXPECT_EQ(status.code(), absl::StatusCode::kOutOfRange);
-  EXPECT_THAT(std::string(status.message()), HasSubstr(folder.File("units")));
+  EXPECT_THAT(std::string(status.message()), HasSubstr(path()));
   EXPECT_THAT(std::string(status.message()), HasSubstr("10000"));
 }
 
-TEST(BlockFileTest, AMissingFileIsNotFound) {
-  EXPECT_EQ(FileSystem::Real().OpenForReading("/no/such/file").status().code(),
+TEST_P(EngineTest, AFileCutWhileItIsOpenIsOutOfRange) {
+  Open(2 * kUringPartBytes);
+  if (file_ == nullptr) return;
+  std::filesystem::resize_file(path(), kUringPartBytes + 100);
+  auto slab = Slab::Create(2 * kUringPartBytes);
+  ASSERT_TRUE(slab.ok()) << slab.status();
+  EXPECT_EQ(file_->ReadAt(0, slab->span()).code(),
+            absl::StatusCode::kOutOfRange);
+  // What is left of it is still read.
+  EXPECT_EQ(file_->ReadAt(0, slab->span().first(kUringPartBytes)),
+            absl::OkStatus());
+}
+
+TEST_P(EngineTest, AFileRemovedWhileItIsOpenIsReadOn) {
+  Open(64 * base::kKiB);
+  if (file_ == nullptr) return;
+  std::filesystem::remove(path());
+  auto slab = Slab::Create(64 * base::kKiB);
+  ASSERT_TRUE(slab.ok()) << slab.status();
+  ASSERT_EQ(file_->ReadAt(0, slab->span()), absl::OkStatus());
+  EXPECT_TRUE(View(slab->span()) == content_);
+}
+
+TEST_P(EngineTest, WhatIsWrittenLaterIsSeen) {
+  Open(64 * base::kKiB);
+  if (file_ == nullptr) return;
+  auto slab = Slab::Create(8192);
+  ASSERT_TRUE(slab.ok()) << slab.status();
+  ASSERT_EQ(file_->ReadAt(0, slab->span()), absl::OkStatus());
+  auto writer = FileSystem::Real().OpenForWriting(path());
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  const std::string news = "news";
+  ASSERT_EQ((*writer)->WriteAt(4096, std::as_bytes(std::span(news))),
+            absl::OkStatus());
+  ASSERT_EQ(file_->ReadAt(0, slab->span()), absl::OkStatus());
+  EXPECT_EQ(View(slab->span()).substr(4096, 4), news);
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, EngineTest,
+                         ::testing::Values(IoEngine::kAuto, IoEngine::kUring,
+                                           IoEngine::kPread, IoEngine::kMmap));
+
+TEST(BlockFileTest, AnEngineCanBeForced) {
+  const testing::TemporaryFolder folder;
+  WriteFile(folder, 8192);
+  const auto engine = [&](IoEngine wanted) -> std::string {
+    auto file = FileSystem::Real(wanted).OpenForReading(folder.File("units"));
+    return file.ok() ? std::string((*file)->engine())
+                     : std::string(file.status().message());
+  };
+  EXPECT_THAT(engine(IoEngine::kUring), HasSubstr("io_uring"));
+  EXPECT_THAT(engine(IoEngine::kPread), AnyOf("direct", "buffered"));
+  EXPECT_EQ(engine(IoEngine::kMmap), "mmap");
+}
+
+TEST(BlockFileTest, RegisteredMemoryIsNamed) {
+  const testing::TemporaryFolder folder;
+  WriteFile(folder, 8192);
+  auto file =
+      FileSystem::Real(IoEngine::kUring).OpenForReading(folder.File("units"));
+  if (!file.ok()) GTEST_SKIP() << file.status();
+  if ((*file)->engine() != "io_uring") GTEST_SKIP() << (*file)->engine();
+  auto slab = Slab::Create(8192);
+  ASSERT_TRUE(slab.ok()) << slab.status();
+  (*file)->Register(slab->span());
+  EXPECT_EQ((*file)->engine(), "io_uring, registered buffers");
+  (*file)->Unregister(slab->span());
+  EXPECT_EQ((*file)->engine(), "io_uring");
+}
+
+TEST_P(EngineTest, AMissingFileIsNotFound) {
+  EXPECT_EQ(FileSystem::Real(GetParam())
+                .OpenForReading("/no/such/file")
+                .status()
+                .code(),
             absl::StatusCode::kNotFound);
 }
 
@@ -72,7 +197,7 @@ TEST(BlockFileDeathTest, AnUnalignedDirectReadIsABug) {
   WriteFile(folder, 16384);
   auto file = FileSystem::Real().OpenForReading(folder.File("units"));
   ASSERT_TRUE(file.ok()) << file.status();
-  if ((*file)->engine() != "direct") {
+  if ((*file)->alignment() == 1) {
     GTEST_SKIP() << "no direct I/O in " << folder.path();
   }
   auto slab = Slab::Create(8192);
