@@ -40,6 +40,7 @@ struct UnitSpec {
   uint64_t bytes = 0;        // of its canonical form, which packing preserves
   uint64_t work_macs = 0;    // multiply-adds for one token, attention aside
   uint64_t kv_elements = 0;  // K and V elements kept for one position
+  uint64_t kv_blocks = 0;    // of up to 32 of them each, as q8 scales them
 };
 
 // XXH3-128 of a unit's canonical bytes.

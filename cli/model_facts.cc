@@ -88,6 +88,7 @@ absl::Status AddUnits(const std::string& path, const model::GgufHeader& header,
     ++group.count;
     group.bytes += unit.bytes;
     facts.kv_elements_per_position += unit.kv_elements;
+    facts.kv_blocks_per_position += unit.kv_blocks;
   }
   coordinator::PlanOptions options =
       PlanOptionsOf(HowFlags(), facts.trained_context, /*local=*/true);

@@ -42,6 +42,7 @@ struct ModelFacts {
   uint32_t heads = 0, kv_heads = 0, ffn_width = 0;
   uint32_t experts = 0, experts_used = 0;
   uint64_t kv_elements_per_position = 0;
+  uint64_t kv_blocks_per_position = 0;  // base::UnitSpec::kv_blocks
   std::map<base::UnitKind, UnitGroup> units;
   std::vector<DeviceNeed> needs;
   uint32_t context = 0;  // for which `needs` hold

@@ -16,11 +16,14 @@
 #include "cli/table.h"
 #include "model/gguf.h"
 #include "nlohmann/json.hpp"
+#include "parallel/memory_need.h"
+#include "parallel/rank.h"
 
 namespace shoal::cli {
 namespace {
 
 using base::FormatByteSize;
+using parallel::KvFormat;
 
 struct InspectFlags {
   std::string model;
@@ -39,6 +42,12 @@ const char* TemplateState(ModelFacts::Template state) {
       return "fails";
   }
   return "?";
+}
+
+// Of one position, all layers together.
+uint64_t KvBytes(const ModelFacts& facts, KvFormat format) {
+  return parallel::KvBytes(format, facts.kv_elements_per_position,
+                           facts.kv_blocks_per_position);
 }
 
 nlohmann::json ToJson(const ModelFacts& facts) {
@@ -69,6 +78,9 @@ nlohmann::json ToJson(const ModelFacts& facts) {
   json["vocabulary"] = facts.vocabulary;
   json["trained_context"] = facts.trained_context;
   json["kv_elements_per_position"] = facts.kv_elements_per_position;
+  json["kv_bytes_per_position"] = {{"f32", KvBytes(facts, KvFormat::kF32)},
+                                   {"f16", KvBytes(facts, KvFormat::kF16)},
+                                   {"q8", KvBytes(facts, KvFormat::kQ8)}};
   for (const auto& [kind, group] : facts.units) {
     json["units"][KindName(kind)] = {{"count", group.count},
                                      {"bytes", group.bytes}};
@@ -102,8 +114,10 @@ void AddShape(const ModelFacts& facts, Table& table) {
   add("trained context", facts.trained_context == 0
                              ? "(the file does not say)"
                              : absl::StrCat(facts.trained_context));
-  add("kv", absl::StrCat(FormatByteSize(2 * facts.kv_elements_per_position),
-                         " per position in F16"));
+  add("kv",
+      absl::StrCat(FormatByteSize(KvBytes(facts, KvFormat::kF16)),
+                   " per position in f16, ",
+                   FormatByteSize(KvBytes(facts, KvFormat::kQ8)), " in q8"));
   for (const auto& [kind, group] : facts.units) {
     add(absl::StrCat(KindName(kind), " units"),
         absl::StrCat(group.count, ", ", FormatByteSize(group.bytes)));

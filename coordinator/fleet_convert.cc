@@ -33,10 +33,21 @@ proto::WeightsMode ToProto(parallel::WeightsMode mode) {
   return proto::WEIGHTS_MODE_AUTO;
 }
 
+proto::KvFormat ToProto(parallel::KvFormat format) {
+  switch (format) {
+    case parallel::KvFormat::kF32:
+      return proto::KV_FORMAT_F32;
+    case parallel::KvFormat::kQ8:
+      return proto::KV_FORMAT_Q8;
+    case parallel::KvFormat::kF16:
+      break;
+  }
+  return proto::KV_FORMAT_F16;
+}
+
 void FillOptions(const parallel::RunOptions& from, proto::RunOptions& to) {
   to.set_weights(ToProto(from.weights));
-  to.set_kv(from.kv == parallel::KvFormat::kF32 ? proto::KV_FORMAT_F32
-                                                : proto::KV_FORMAT_F16);
+  to.set_kv(ToProto(from.kv));
   to.set_f32_activations(from.f32_activations);
   to.set_context_positions(from.context_positions);
   to.set_logits_rows_max(from.logits_rows_max);

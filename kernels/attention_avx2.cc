@@ -32,6 +32,10 @@ struct Vector {
     return _mm256_cvtph_ps(
         _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   }
+  static Float FromBytes(const std::byte* from) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(
+        _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+  }
 };
 
 }  // namespace

@@ -79,6 +79,10 @@ struct Vector {
     return _mm512_cvtph_ps(
         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
   }
+  static Float FromBytes(const std::byte* from) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+  }
 };
 
 }  // namespace

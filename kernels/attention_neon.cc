@@ -30,6 +30,12 @@ struct Vector {
     return vcvt_f32_f16(vreinterpret_f16_u16(
         vld1_u16(reinterpret_cast<const uint16_t*>(from))));
   }
+  static Float FromBytes(const std::byte* from) {
+    int32_t four;
+    std::memcpy(&four, from, sizeof(four));
+    const int16x8_t words = vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four)));
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(words)));
+  }
 };
 
 }  // namespace

@@ -14,15 +14,31 @@
 namespace shoal::kernels::scalar {
 namespace {
 
-float ElementAt(KvType type, const std::byte* from, uint64_t index) {
-  if (type == KvType::kF32) {
-    float value;
-    std::memcpy(&value, from + index * sizeof(value), sizeof(value));
-    return value;
-  }
+float HalfAt(const std::byte* from, uint64_t index) {
   uint16_t half;
   std::memcpy(&half, from + index * sizeof(half), sizeof(half));
   return FloatFromHalf(half);
+}
+
+// Element `i` of the position `slot`, the `index`-th of the page's keys or
+// values [dim of each position], which begin at `from`.
+float ElementAt(KvType type, const std::byte* from, uint32_t dim,
+                uint64_t index, uint32_t slot, uint32_t i) {
+  switch (type) {
+    case KvType::kF32: {
+      float value;
+      std::memcpy(&value, from + index * sizeof(value), sizeof(value));
+      return value;
+    }
+    case KvType::kF16:
+      return HalfAt(from, index);
+    case KvType::kQ8:
+      break;
+  }
+  const std::byte* scales = from + uint64_t{kKvPagePositions} * dim;
+  const uint32_t block = i / kKvBlockElements;
+  return static_cast<float>(static_cast<int8_t>(from[index])) *
+         HalfAt(scales, block * kKvPagePositions + slot);
 }
 
 float Score(const AttentionArgs& args, const AttentionQuery& query,
@@ -30,7 +46,8 @@ float Score(const AttentionArgs& args, const AttentionQuery& query,
   double dot = 0;
   for (uint32_t i = 0; i < args.shape.key_dim; ++i) {
     const uint64_t index = uint64_t{i} * kKvPagePositions + slot;
-    dot += double{query.query[i]} * ElementAt(args.shape.type, page, index);
+    dot += double{query.query[i]} *
+           ElementAt(args.shape.type, page, args.shape.key_dim, index, slot, i);
   }
   const float score = static_cast<float>(dot) * args.scale;
   if (args.score_cap == 0.0f) return score;
@@ -64,13 +81,14 @@ void Attend(const AttentionArgs& args, const AttentionQuery& query) {
       weights[slot] = std::exp(weights[slot] - max);
       sum += weights[slot];
     }
-    const uint64_t values = uint64_t{kKvPagePositions} * args.shape.key_dim;
+    const std::byte* values =
+        page + KvRowsBytes(args.shape.type, args.shape.key_dim);
     for (uint32_t i = 0; i < dim; ++i) {
       double added = 0;
       for (uint32_t slot = first; slot < past; ++slot) {
-        const uint64_t index = values + uint64_t{slot} * dim + i;
-        added +=
-            double{weights[slot]} * ElementAt(args.shape.type, page, index);
+        const uint64_t index = uint64_t{slot} * dim + i;
+        added += double{weights[slot]} *
+                 ElementAt(args.shape.type, values, dim, index, slot, i);
       }
       query.out[i] = query.out[i] * rescale + static_cast<float>(added);
     }

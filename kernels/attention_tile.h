@@ -5,8 +5,8 @@
 //
 // V has the vector operations of one instruction set: a type Float of kLanes
 // floats, Load, Store, Set1, Add, Sub, Mul, Div, Max, Fma (a * b + c), Exp,
-// SumLanes, MaxLane, FromHalfs (kLanes f16), and kRows, how many queries of a
-// tile fit the registers.
+// SumLanes, MaxLane, FromHalfs (kLanes f16), FromBytes (kLanes int8), and
+// kRows, how many queries of a tile fit the registers.
 //
 // Numerics: a score is one chain of multiply-adds in the order of the elements,
 // an element of the result one in the order of positions. Neither depends on
@@ -31,13 +31,21 @@ inline constexpr uint32_t kAttentionColumns = kKvPagePositions;
 inline constexpr uint32_t kAttentionKeyRows = 64;
 
 static inline uint32_t ElementBytes(KvType type) {
-  return type == KvType::kF32 ? 4 : 2;
+  switch (type) {
+    case KvType::kF32:
+      return 4;
+    case KvType::kF16:
+      return 2;
+    case KvType::kQ8:
+      break;
+  }
+  return 1;
 }
 
-// to[i] for `count` elements, widened.
+// to[i] for `count` elements, widened; not for kQ8.
 template <typename V>
-static inline void Widen(KvType type, const std::byte* from, uint32_t count,
-                         float* to) {
+static inline void WidenFloats(KvType type, const std::byte* from,
+                               uint32_t count, float* to) {
   if (type == KvType::kF32) {
     std::memcpy(to, from, count * sizeof(float));
     return;
@@ -54,10 +62,109 @@ static inline void Widen(KvType type, const std::byte* from, uint32_t count,
   std::memcpy(to + i, floats, (count - i) * sizeof(float));
 }
 
+// Rows [begin, begin + count) of keys [dim, 32], which lie across, widened.
+// REQUIRES: begin % kKvBlockElements == 0.
+template <typename V>
+static inline void WidenKeys(KvType type, const std::byte* keys, uint32_t dim,
+                             uint32_t begin, uint32_t count, float* to) {
+  constexpr uint32_t kVectors = kAttentionColumns / V::kLanes;
+  const std::byte* from =
+      keys + uint64_t{begin} * kAttentionColumns * ElementBytes(type);
+  if (type != KvType::kQ8) {
+    WidenFloats<V>(type, from, count * kAttentionColumns, to);
+    return;
+  }
+  const std::byte* scales = keys + uint64_t{dim} * kAttentionColumns +
+                            begin / kKvBlockElements * kAttentionColumns * 2;
+  for (uint32_t i = 0; i < count; scales += 2 * kAttentionColumns) {
+    typename V::Float scale[kVectors];
+    for (uint32_t n = 0; n < kVectors; ++n) {
+      scale[n] = V::FromHalfs(scales + 2 * n * V::kLanes);
+    }
+    const uint32_t end =
+        count - i < kKvBlockElements ? count : i + kKvBlockElements;
+    for (; i < end; ++i) {
+      for (uint32_t n = 0; n < kVectors; ++n) {
+        const uint32_t at = i * kAttentionColumns + n * V::kLanes;
+        V::Store(V::Mul(V::FromBytes(from + at), scale[n]), to + at);
+      }
+    }
+  }
+}
+
+// 32 elements that lie along.
+template <typename V>
+static inline void WidenRow(KvType type, const std::byte* from, float scale,
+                            float* to) {
+  if (type == KvType::kF32) {
+    std::memcpy(to, from, kAttentionColumns * sizeof(float));
+    return;
+  }
+  const auto factor = V::Set1(scale);
+  for (uint32_t c = 0; c < kAttentionColumns; c += V::kLanes) {
+    V::Store(type == KvType::kF16 ? V::FromHalfs(from + 2 * c)
+                                  : V::Mul(V::FromBytes(from + c), factor),
+             to + c);
+  }
+}
+
+// The columns [begin, begin + columns) of the slots [first, past) of values
+// [32, dim], widened to rows of 32, zeros behind them.
+// REQUIRES: begin % kKvBlockElements == 0; columns <= kKvBlockElements.
+template <typename V>
+static inline void WidenValues(KvType type, const std::byte* values,
+                               uint32_t dim, uint32_t begin, uint32_t columns,
+                               uint32_t first, uint32_t past, float* to) {
+  const uint32_t element = ElementBytes(type);
+  const std::byte* from = values + uint64_t{begin} * element;
+  const uint64_t stride = uint64_t{dim} * element;
+  alignas(64) float scales[kAttentionColumns] = {};
+  if (type == KvType::kQ8) {
+    WidenFloats<V>(KvType::kF16,
+                   values + uint64_t{kKvPagePositions} * dim +
+                       begin / kKvBlockElements * kKvPagePositions * 2,
+                   kKvPagePositions, scales);
+  }
+  if (columns < kAttentionColumns) {
+    for (uint32_t slot = first; slot < past; ++slot) {
+      alignas(64) std::byte row[kAttentionColumns * sizeof(float)] = {};
+      std::memcpy(row, from + slot * stride, columns * element);
+      WidenRow<V>(type, row, scales[slot], to + slot * kAttentionColumns);
+    }
+    return;
+  }
+  if (type == KvType::kF16) {
+    for (uint32_t slot = first; slot < past; ++slot) {
+      WidenRow<V>(KvType::kF16, from + slot * stride, 0,
+                  to + slot * kAttentionColumns);
+    }
+    return;
+  }
+  if (type == KvType::kQ8) {
+    for (uint32_t slot = first; slot < past; ++slot) {
+      WidenRow<V>(KvType::kQ8, from + slot * stride, scales[slot],
+                  to + slot * kAttentionColumns);
+    }
+    return;
+  }
+  for (uint32_t slot = first; slot < past; ++slot) {
+    WidenRow<V>(KvType::kF32, from + slot * stride, 0,
+                to + slot * kAttentionColumns);
+  }
+}
+
+// What the next page is fetched into the cache from while the processor
+// multiplies: for row k of a factor, the line at `from + k * step`.
+struct Ahead {
+  const std::byte* from;
+  uint64_t step;
+};
+
 // c[r][0..31] += sum over k in [begin, end) of a[r][k] * b[k][0..31].
 template <typename V, uint32_t R>
 static inline void MultiplyRows(const float* const* a, const float* b,
-                                uint32_t begin, uint32_t end, float* const* c) {
+                                uint32_t begin, uint32_t end, Ahead ahead,
+                                float* const* c) {
   constexpr uint32_t kVectors = kAttentionColumns / V::kLanes;
   typename V::Float sums[R][kVectors];
   for (uint32_t r = 0; r < R; ++r) {
@@ -66,6 +173,7 @@ static inline void MultiplyRows(const float* const* a, const float* b,
     }
   }
   for (uint32_t k = begin; k < end; ++k) {
+    __builtin_prefetch(ahead.from + k * ahead.step);
     typename V::Float factors[R];
     for (uint32_t r = 0; r < R; ++r) factors[r] = V::Set1(a[r][k]);
     for (uint32_t n = 0; n < kVectors; ++n) {
@@ -85,22 +193,22 @@ static inline void MultiplyRows(const float* const* a, const float* b,
 template <typename V, uint32_t R>
 static inline void MultiplyRest(uint32_t rows, const float* const* a,
                                 const float* b, uint32_t begin, uint32_t end,
-                                float* const* c) {
+                                Ahead ahead, float* const* c) {
   if constexpr (R > 0) {
-    if (rows == R) return MultiplyRows<V, R>(a, b, begin, end, c);
-    MultiplyRest<V, R - 1>(rows, a, b, begin, end, c);
+    if (rows == R) return MultiplyRows<V, R>(a, b, begin, end, ahead, c);
+    MultiplyRest<V, R - 1>(rows, a, b, begin, end, ahead, c);
   }
 }
 
 template <typename V>
 static inline void Multiply(uint32_t rows, const float* const* a,
                             const float* b, uint32_t begin, uint32_t end,
-                            float* const* c) {
+                            Ahead ahead, float* const* c) {
   uint32_t r = 0;
   for (; r + V::kRows <= rows; r += V::kRows) {
-    MultiplyRows<V, V::kRows>(a + r, b, begin, end, c + r);
+    MultiplyRows<V, V::kRows>(a + r, b, begin, end, ahead, c + r);
   }
-  MultiplyRest<V, V::kRows - 1>(rows - r, a + r, b, begin, end, c + r);
+  MultiplyRest<V, V::kRows - 1>(rows - r, a + r, b, begin, end, ahead, c + r);
 }
 
 // A query on its way through the blocks.
@@ -162,8 +270,9 @@ struct AttentionState {
   AttentionRow rows[kAttentionQueriesMax];
   uint32_t seeing[kAttentionQueriesMax];
   uint32_t seeing_count;
-  float scores[kAttentionQueriesMax][kAttentionColumns];
-  float widened[kAttentionKeyRows * kAttentionColumns];
+  // Vectors that straddle cache lines take twice the time.
+  alignas(64) float scores[kAttentionQueriesMax][kAttentionColumns];
+  alignas(64) float widened[kAttentionKeyRows * kAttentionColumns];
 };
 
 static inline void FindRowsThatSee(const AttentionArgs& args, uint32_t start,
@@ -182,7 +291,8 @@ static inline void FindRowsThatSee(const AttentionArgs& args, uint32_t start,
 
 template <typename V>
 static inline void MultiplyKeys(const AttentionArgs& args,
-                                const std::byte* page, AttentionState& state) {
+                                const std::byte* page, const std::byte* next,
+                                AttentionState& state) {
   const float* factors[kAttentionQueriesMax];
   float* scores[kAttentionQueriesMax];
   for (uint32_t i = 0; i < state.seeing_count; ++i) {
@@ -195,22 +305,24 @@ static inline void MultiplyKeys(const AttentionArgs& args,
     const uint32_t count = args.shape.key_dim - d < kAttentionKeyRows
                                ? args.shape.key_dim - d
                                : kAttentionKeyRows;
-    Widen<V>(args.shape.type, page + d * row_bytes, count * kAttentionColumns,
-             state.widened);
+    WidenKeys<V>(args.shape.type, page, args.shape.key_dim, d, count,
+                 state.widened);
     for (uint32_t i = 0; i < state.seeing_count; ++i) {
       factors[i] = args.queries[state.seeing[i]].query + d;
     }
-    Multiply<V>(state.seeing_count, factors, state.widened, 0, count, scores);
+    Multiply<V>(state.seeing_count, factors, state.widened, 0, count,
+                {next + d * row_bytes, row_bytes}, scores);
   }
 }
 
 // Adds the values of the columns [begin, begin + columns) to the results.
 template <typename V>
 static inline void MultiplyValues(const AttentionArgs& args, uint32_t begin,
-                                  uint32_t columns, AttentionState& state) {
+                                  uint32_t columns, Ahead ahead,
+                                  AttentionState& state) {
   const float* weights[kAttentionQueriesMax];
   float* to[kAttentionQueriesMax];
-  float parts[kAttentionQueriesMax][kAttentionColumns];
+  alignas(64) float parts[kAttentionQueriesMax][kAttentionColumns];
   for (uint32_t i = 0; i < state.seeing_count; ++i) {
     weights[i] = state.scores[i];
     float* out = args.queries[state.seeing[i]].out + begin;
@@ -236,7 +348,7 @@ static inline void MultiplyValues(const AttentionArgs& args, uint32_t begin,
            state.rows[state.seeing[end]].past == row.past) {
       ++end;
     }
-    Multiply<V>(end - i, weights + i, state.widened, row.first, row.past,
+    Multiply<V>(end - i, weights + i, state.widened, row.first, row.past, ahead,
                 to + i);
     i = end;
   }
@@ -249,9 +361,9 @@ static inline void MultiplyValues(const AttentionArgs& args, uint32_t begin,
 
 template <typename V>
 static inline void AddValues(const AttentionArgs& args, const std::byte* values,
-                             AttentionState& state) {
+                             const std::byte* next, AttentionState& state) {
+  const uint32_t element = ElementBytes(args.shape.type);
   const uint32_t dim = args.shape.value_dim;
-  const uint64_t element = ElementBytes(args.shape.type);
   uint32_t first = kKvPagePositions;
   uint32_t past = 0;
   for (uint32_t i = 0; i < state.seeing_count; ++i) {
@@ -262,13 +374,10 @@ static inline void AddValues(const AttentionArgs& args, const std::byte* values,
   for (uint32_t d = 0; d < dim; d += kAttentionColumns) {
     const uint32_t columns =
         dim - d < kAttentionColumns ? dim - d : kAttentionColumns;
-    for (uint32_t slot = first; slot < past; ++slot) {
-      float* to = state.widened + slot * kAttentionColumns;
-      Widen<V>(args.shape.type, values + (uint64_t{slot} * dim + d) * element,
-               columns, to);
-      for (uint32_t c = columns; c < kAttentionColumns; ++c) to[c] = 0;
-    }
-    MultiplyValues<V>(args, d, columns, state);
+    WidenValues<V>(args.shape.type, values, dim, d, columns, first, past,
+                   state.widened);
+    MultiplyValues<V>(args, d, columns,
+                      {next + d * element, uint64_t{dim} * element}, state);
   }
 }
 
@@ -286,17 +395,19 @@ static inline void RunAttention(const AttentionArgs& args) {
     if (query.begin < begin) begin = query.begin;
     if (query.end > end) end = query.end;
   }
-  const uint64_t key_bytes = uint64_t{kKvPagePositions} * args.shape.key_dim *
-                             ElementBytes(args.shape.type);
-  for (uint32_t block = begin / kKvPagePositions;
-       block <= (end - 1) / kKvPagePositions; ++block) {
+  const uint64_t key_bytes = KvRowsBytes(args.shape.type, args.shape.key_dim);
+  const uint32_t last_block = (end - 1) / kKvPagePositions;
+  for (uint32_t block = begin / kKvPagePositions; block <= last_block;
+       ++block) {
     FindRowsThatSee(args, block * kKvPagePositions, state);
     if (state.seeing_count == 0) continue;
-    MultiplyKeys<V>(args, args.pages[block], state);
+    const std::byte* page = args.pages[block];
+    const std::byte* next = block < last_block ? args.pages[block + 1] : page;
+    MultiplyKeys<V>(args, page, next, state);
     for (uint32_t i = 0; i < state.seeing_count; ++i) {
       TakeScores<V>(args, state.rows[state.seeing[i]], state.scores[i]);
     }
-    AddValues<V>(args, args.pages[block] + key_bytes, state);
+    AddValues<V>(args, page + key_bytes, next + key_bytes, state);
   }
   for (uint32_t r = 0; r < args.query_count; ++r) {
     float* out = args.queries[r].out;

@@ -10,7 +10,9 @@
 namespace shoal::memory {
 namespace {
 
-constexpr uint64_t kPageAlignment = 64;      // a cache line
+// A vector of 8 floats; all pages but q8 ones of odd dimensions are multiples of
+// a cache line anyway, so that the memory needed is known without the streams.
+constexpr uint64_t kPageAlignment = 32;
 constexpr uint64_t kSystemPageBytes = 4096;  // mmap() rounds up to it
 
 }  // namespace

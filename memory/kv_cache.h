@@ -17,7 +17,7 @@ namespace shoal::memory {
 // A stream is a (layer, KV head) of this rank; its page holds keys and values
 // of positions_per_page positions, in a form that only the kernels know. All
 // streams of a session grow together: page p of each holds the positions from
-// p * positions_per_page on. Pages are not cleared, are aligned to 64 bytes,
+// p * positions_per_page on. Pages are not cleared, are aligned to 32 bytes,
 // and stay where they are until they are given back.
 //
 // Memory:  one page of every stream is one block from the system; blocks that

@@ -5,6 +5,7 @@
 
 #include "base/byte_size.h"
 #include "base/status_macros.h"
+#include "kernels/attention.h"
 #include "model/unit_builder.h"
 
 namespace shoal::model {
@@ -150,6 +151,10 @@ uint32_t MergedGroups(const AttentionSpec& spec, uint64_t block) {
   return merged;
 }
 
+uint64_t KvBlocks(uint32_t dim) {
+  return (dim + kernels::kKvBlockElements - 1) / kernels::kKvBlockElements;
+}
+
 absl::Status LayerGrid::AddAttention(uint32_t phase,
                                      const AttentionSpec& spec) {
   SHOAL_ASSIGN_OR_RETURN(const GgufTensor* output,
@@ -162,6 +167,8 @@ absl::Status LayerGrid::AddAttention(uint32_t phase,
                   {layer_, phase, UnitKind::kAttention, 0, kv / merged});
     SHOAL_RETURN_IF_ERROR(AddAttentionUnit(spec, phase, b, kv, groups));
     b.spec().kv_elements = uint64_t{groups} * (spec.key_dim + spec.value_dim);
+    b.spec().kv_blocks =
+        uint64_t{groups} * (KvBlocks(spec.key_dim) + KvBlocks(spec.value_dim));
     units_.push_back(b.Finish(kv, groups));
   }
   return absl::OkStatus();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -23,23 +24,55 @@ std::string AsFlag(uint64_t bytes) {
   return absl::StrCat(base::AlignUp(bytes, base::kMiB) / base::kMiB, "MiB");
 }
 
+bool Fits(const PlanRequest& request, const Plan& plan, uint32_t rank,
+          const RunOptions& options) {
+  const DeviceProfile& device = request.devices[rank];
+  const MemoryNeed need =
+      NeedOf(plan, rank, request.units, request.dimensions, options);
+  return FloorOf(device, need, options.weights) <= device.budget_bytes;
+}
+
 // The longest context, in whole KV pages, with which the rank would fit; 0 if
 // none would.
 uint32_t ContextThatFits(const PlanRequest& request, const Plan& plan,
-                         uint32_t rank) {
-  const DeviceProfile& device = request.devices[rank];
-  RunOptions options = request.options;
+                         uint32_t rank, RunOptions options) {
   constexpr uint32_t kStep = 32;
-  for (uint32_t positions = options.context_positions / kStep * kStep;
-       positions >= kStep; positions -= kStep) {
-    options.context_positions = positions;
-    const MemoryNeed need =
-        NeedOf(plan, rank, request.units, request.dimensions, options);
-    if (FloorOf(device, need, options.weights) <= device.budget_bytes) {
-      return positions;
+  uint32_t fitting = 0;
+  uint32_t beyond = options.context_positions / kStep + 1;
+  while (beyond - fitting > 1) {
+    const uint32_t middle = fitting + (beyond - fitting) / 2;
+    options.context_positions = middle * kStep;
+    (Fits(request, plan, rank, options) ? fitting : beyond) = middle;
+  }
+  return fitting * kStep;
+}
+
+// Flags with which less KV would fit: a smaller format if it is enough, or a
+// shorter context in the format at hand and, where that is longer, in q8.
+std::vector<std::string> WaysToLessKv(const PlanRequest& request,
+                                      const Plan& plan, uint32_t rank) {
+  RunOptions options = request.options;
+  std::vector<std::string> ways;
+  const uint32_t positions = ContextThatFits(request, plan, rank, options);
+  if (positions > 0) ways.push_back(absl::StrCat("use --ctx ", positions));
+  if (options.kv == KvFormat::kF32) {
+    options.kv = KvFormat::kF16;
+    if (Fits(request, plan, rank, options)) {
+      ways.push_back("use --kv f16");
+      return ways;
     }
   }
-  return 0;
+  if (options.kv == KvFormat::kQ8) return ways;
+  options.kv = KvFormat::kQ8;
+  if (Fits(request, plan, rank, options)) {
+    ways.push_back("use --kv q8");
+    return ways;
+  }
+  const uint32_t in_q8 = ContextThatFits(request, plan, rank, options);
+  if (in_q8 > positions) {
+    ways.push_back(absl::StrCat("use --kv q8 --ctx ", in_q8));
+  }
+  return ways;
 }
 
 }  // namespace
@@ -81,8 +114,8 @@ absl::Status ShortOfMemory(const PlanRequest& request, const Plan& plan,
   const uint64_t floor = exact + kStartSpreadBytes;
   std::vector<std::string> ways = {
       absl::StrCat("give it --memory ", AsFlag(floor))};
-  if (const uint32_t positions = ContextThatFits(request, plan, rank)) {
-    ways.push_back(absl::StrCat("use --ctx ", positions));
+  for (std::string& way : WaysToLessKv(request, plan, rank)) {
+    ways.push_back(std::move(way));
   }
   if (options.weights == WeightsMode::kResident) {
     ways.push_back("use --weights auto");

@@ -137,8 +137,16 @@ uint64_t TransportBytes(const Plan& plan, const Role& role, uint32_t rank,
 
 }  // namespace
 
-uint64_t KvBytesPerElement(KvFormat format) {
-  return format == KvFormat::kF32 ? 4 : 2;
+uint64_t KvBytes(KvFormat format, uint64_t elements, uint64_t blocks) {
+  switch (format) {
+    case KvFormat::kF32:
+      return 4 * elements;
+    case KvFormat::kQ8:
+      return elements + 2 * blocks;
+    case KvFormat::kF16:
+      break;
+  }
+  return 2 * elements;
 }
 
 uint64_t KvPositions(const RunOptions& options) {
@@ -150,7 +158,7 @@ MemoryNeed NeedOf(const Plan& plan, uint32_t rank,
                   const ModelDimensions& dimensions,
                   const RunOptions& options) {
   MemoryNeed need;
-  uint64_t kv_elements = 0;
+  uint64_t position_bytes = 0;
   uint64_t unit_count = 0;
   uint64_t unit_bytes_max = 0;
   uint64_t routed_bytes_max = 0;
@@ -168,11 +176,14 @@ MemoryNeed NeedOf(const Plan& plan, uint32_t rank,
                               ? routed_bytes_max
                               : unit_bytes_max;
       largest = std::max(largest, bytes);
-      kv_elements += units[i].kv_elements;
+      position_bytes +=
+          KvBytes(options.kv, units[i].kv_elements, units[i].kv_blocks);
       ++unit_count;
     }
   }
-  need.kv = KvPositions(options) * kv_elements * KvBytesPerElement(options.kv);
+  // A page of every stream makes a block, which the system's pages hold.
+  need.kv = KvPositions(options) / kKvPagePositions *
+            AlignUp(kKvPagePositions * position_bytes, kPageBytes);
   // Room to read one unit while another is computed.
   if (unit_count > 0) {
     need.window_min = std::min<uint64_t>(unit_count, 2) * unit_bytes_max +

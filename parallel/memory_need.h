@@ -33,7 +33,9 @@ struct MemoryNeed {
 // Tokens that one tile of a unit's computation takes; scratch is per tile.
 inline constexpr uint32_t kTileTokens = 64;
 
-uint64_t KvBytesPerElement(KvFormat format);
+// What `elements` keys and values of one position take that lie in `blocks`
+// (base::UnitSpec).
+uint64_t KvBytes(KvFormat format, uint64_t elements, uint64_t blocks);
 
 // Positions that the KV pages of a session provide: whole pages.
 uint64_t KvPositions(const RunOptions& options);

@@ -23,7 +23,7 @@
 namespace shoal::parallel {
 
 enum class WeightsMode : uint8_t { kAuto, kResident, kStream };
-enum class KvFormat : uint8_t { kF16, kF32 };
+enum class KvFormat : uint8_t { kF16, kF32, kQ8 };
 
 // What carries the frames between the ranks (transport/).
 enum class Transport : uint8_t { kTcp, kZmq };

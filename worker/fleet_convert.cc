@@ -74,6 +74,9 @@ absl::StatusOr<parallel::RunOptions> OptionsFromProto(
     case proto::KV_FORMAT_F32:
       to.kv = parallel::KvFormat::kF32;
       break;
+    case proto::KV_FORMAT_Q8:
+      to.kv = parallel::KvFormat::kQ8;
+      break;
     default:
       return UnknownValue("KV format", from.kv());
   }

@@ -33,8 +33,15 @@ memory::WeightsMode ToMemory(parallel::WeightsMode mode) {
 }
 
 kernels::KvType ToKernels(parallel::KvFormat format) {
-  return format == parallel::KvFormat::kF32 ? kernels::KvType::kF32
-                                            : kernels::KvType::kF16;
+  switch (format) {
+    case parallel::KvFormat::kF32:
+      return kernels::KvType::kF32;
+    case parallel::KvFormat::kQ8:
+      return kernels::KvType::kQ8;
+    case parallel::KvFormat::kF16:
+      break;
+  }
+  return kernels::KvType::kF16;
 }
 
 }  // namespace

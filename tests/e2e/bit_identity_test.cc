@@ -123,6 +123,14 @@ std::vector<Variant> Variants() {
   return all;
 }
 
+// Of the reference models, one of each weight type.
+bool IsOneOfItsType(const std::string& name) {
+  static const std::set<std::string> kNames = {
+      "demonstration", "llama-f32",  "llama-f16",  "llama-q8_0",
+      "llama-q4_0",    "llama-q4_k", "llama-bf16", "llama-q6_k-hd128"};
+  return kNames.contains(name);
+}
+
 TEST(BitIdentityTest, NoCutShowsInTheLogitsWithF64Payload) {
   size_t model_count = 0;
   for (const Model& model : Models()) {
@@ -142,6 +150,34 @@ TEST(BitIdentityTest, NoCutShowsInTheLogitsWithF64Payload) {
   std::printf("%zu models, %zu cuts each\n", model_count, Variants().size());
 }
 
+// A position's scales are its own: neither the chunks that the prompt came in
+// nor the ranks that keep it show.
+TEST(BitIdentityTest, NoCutShowsWithKeysAndValuesInQ8) {
+  const std::set<std::string> names = {"1 streamed", "3 uneven", "chunk 1",
+                                       "chunk 5, 3 threads", "tp=2,pp=2"};
+  for (const Model& model : Models()) {
+    if (!IsOneOfItsType(model.name)) continue;
+    FleetOptions options;
+    const auto f16 = Logits(model, options);
+    ASSERT_TRUE(f16.ok()) << model.name << ": " << f16.status();
+    options.run.kv = parallel::KvFormat::kQ8;
+    const auto alone = Logits(model, options);
+    ASSERT_TRUE(alone.ok()) << model.name << ": " << alone.status();
+    EXPECT_FALSE(SameBits(*f16, *alone)) << model.name;
+    for (Variant& variant : Variants()) {
+      if (!names.contains(variant.name)) continue;
+      variant.options.run.kv = parallel::KvFormat::kQ8;
+      const auto cut = Logits(model, variant.options);
+      if (absl::IsInvalidArgument(cut.status()) && variant.layers_min > 1) {
+        continue;  // as above
+      }
+      ASSERT_TRUE(cut.ok())
+          << model.name << ", " << variant.name << ": " << cut.status();
+      EXPECT_TRUE(SameBits(*alone, *cut)) << model.name << ", " << variant.name;
+    }
+  }
+}
+
 TEST(BitIdentityTest, TheSamePlanGivesTheSameBitsOnEveryRunWithF32Payload) {
   const Model model = Models()[0];
   FleetOptions options;
@@ -158,17 +194,9 @@ TEST(BitIdentityTest, TheSamePlanGivesTheSameBitsOnEveryRunWithF32Payload) {
   }
 }
 
-// Of the reference models, one of each weight type.
-bool IsChosenForSockets(const std::string& name) {
-  static const std::set<std::string> kNames = {
-      "demonstration", "llama-f32",  "llama-f16",  "llama-q8_0",
-      "llama-q4_0",    "llama-q4_k", "llama-bf16", "llama-q6_k-hd128"};
-  return kNames.contains(name);
-}
-
 TEST(BitIdentityTest, SocketsGiveTheBitsOfTheNetworkInMemory) {
   for (const Model& model : Models()) {
-    if (!IsChosenForSockets(model.name)) continue;
+    if (!IsOneOfItsType(model.name)) continue;
     FleetOptions options;
     options.rank_count = 4;
     options.shares = {4, 3, 2, 1};

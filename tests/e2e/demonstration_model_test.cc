@@ -51,10 +51,12 @@ double NegativeLogLikelihood(std::span<const float> logits, int32_t id) {
 // Of the sample text, per token. Windows of 512 tokens, the first token of each
 // replaced by BOS; the second half of each is scored, as the reference's
 // perplexity tool does. At most `windows` of them.
-double MeanNegativeLogLikelihood(const std::string& path,
-                                 const std::string& isa, size_t windows) {
+double MeanNegativeLogLikelihood(
+    const std::string& path, const std::string& isa, size_t windows,
+    parallel::KvFormat kv = parallel::KvFormat::kF16) {
   testing::TemporaryFolder folder;
   FleetOptions options;
+  options.run.kv = kv;
   options.store_root = folder.path();
   options.isa = isa;
   options.threads = 2;
@@ -130,6 +132,18 @@ TEST(DemonstrationModelTest, EveryInstructionSetFindsTheTextAsLikely) {
       EXPECT_NEAR(got, scalar, 0.001 * scalar) << path << " " << isa;
     }
   }
+}
+
+// Q8 rounds keys and values by 0.4 % of the largest of a block, at random: the
+// text becomes neither more nor less likely.
+TEST(DemonstrationModelTest, KeysAndValuesInQ8LeaveTheTextAsLikely) {
+  const std::string path = ModelsFolder() + "shoal-stories-3m-q8_0.gguf";
+  const double f16 = MeanNegativeLogLikelihood(path, "auto", 8);
+  const double q8 =
+      MeanNegativeLogLikelihood(path, "auto", 8, parallel::KvFormat::kQ8);
+  std::printf("KV in f16: %.5f, in q8: %.5f\n", f16, q8);
+  EXPECT_NEAR(q8, f16, 0.001 * f16);
+  EXPECT_NE(q8, f16);
 }
 
 TEST(DemonstrationModelTest, GreedyTextIsTheReferences) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,17 @@ struct Outcome {
 };
 
 using Outcomes = std::vector<Outcome>;  // by prompt
+
+// The root mean square over all positions that have reference logits.
+double RmsOf(const Outcomes& outcomes) {
+  double square_sum = 0;
+  for (const Outcome& outcome : outcomes) {
+    for (const Difference& d : {outcome.last, outcome.final_step}) {
+      square_sum += d.rms * d.rms;
+    }
+  }
+  return std::sqrt(square_sum / (2.0 * static_cast<double>(outcomes.size())));
+}
 
 // Feeds the reference's own tokens (teacher forcing), so that one flip does
 // not change all that follows.
@@ -123,21 +135,39 @@ TEST_P(GoldenModelsTest, QuantizedActivationsStayWithinTheReferencesNoise) {
   FleetOptions options;
   options.isa = std::string(GetParam());
   ForEachCase(options, [](const GoldenCase& golden, const Outcomes& outcomes) {
-    double square_sum = 0;
     double max = 0;
     for (const Outcome& outcome : outcomes) {
       for (const Difference& d : {outcome.last, outcome.final_step}) {
-        square_sum += d.rms * d.rms;
         if (!(d.max <= max)) max = d.max;
       }
       EXPECT_LE(outcome.flip_margin, 5 * std::max(golden.noise_rms, 3e-3))
           << golden.name;
     }
-    const double position_count = 2.0 * static_cast<double>(outcomes.size());
-    EXPECT_LE(std::sqrt(square_sum / position_count),
-              std::max(1.5 * golden.noise_rms, 3e-3))
+    EXPECT_LE(RmsOf(outcomes), std::max(1.5 * golden.noise_rms, 3e-3))
         << golden.name;
     EXPECT_LE(max, std::max(2.0 * golden.noise_max, 2e-2)) << golden.name;
+  });
+}
+
+// Of normally distributed numbers of deviation 1, rounding to f16 is off by
+// 2^-12 / sqrt(3) of each or 1.7e-4 in the mean; q8 by a 127th of the largest
+// of 32, which is 2.1, over sqrt(12): 4.8e-3, 28 times as much. Twice that is
+// allowed, since a case has a few positions only.
+TEST_P(GoldenModelsTest, KeysAndValuesInQ8CostWhatTheirRoundingDoes) {
+  FleetOptions options;
+  options.isa = std::string(GetParam());
+  options.run.f32_activations = true;
+  std::map<std::string, double> f16;
+  ForEachCase(options, [&](const GoldenCase& golden, const Outcomes& outcomes) {
+    f16[golden.name] = RmsOf(outcomes);
+  });
+  options.run.kv = parallel::KvFormat::kQ8;
+  ForEachCase(options, [&](const GoldenCase& golden, const Outcomes& outcomes) {
+    EXPECT_LE(RmsOf(outcomes), 56 * f16[golden.name]) << golden.name;
+    EXPECT_GT(RmsOf(outcomes), 2 * f16[golden.name]) << golden.name;
+    for (const Outcome& outcome : outcomes) {
+      EXPECT_LE(outcome.flip_margin, 5 * RmsOf(outcomes)) << golden.name;
+    }
   });
 }
 

@@ -14,6 +14,25 @@ namespace {
 using testing::AllTables;
 using testing::RandomFloats;
 
+// Rounds to what 8-bit blocks of 32 keep, by the definition: the least f16
+// scale of which 127 make the largest magnitude, found by trying them all from
+// below.
+void ToQuants(std::vector<float>& row) {
+  for (size_t begin = 0; begin < row.size(); begin += 32) {
+    const size_t end = std::min(row.size(), begin + 32);
+    double max = 0;
+    for (size_t i = begin; i < end; ++i) {
+      max = std::max(max, std::abs(double{row[i]}));
+    }
+    uint16_t half = 0;
+    while (127 * double{FloatFromHalf(half)} < max) ++half;
+    const double scale = FloatFromHalf(half);
+    for (size_t i = begin; i < end && scale > 0; ++i) {
+      row[i] = static_cast<float>(std::nearbyint(row[i] / scale) * scale);
+    }
+  }
+}
+
 // Keys and values of one head, both as numbers and in pages. Slots that no
 // test may read hold NaN.
 struct Cache {
@@ -34,13 +53,13 @@ struct Cache {
     query = RandomFloats(keys, random);
   }
 
-  // Writes a position to its page, as the cache keeps it.
+  // Writes a position to its page; what was stored becomes key and value.
   void Put(uint32_t position, std::byte* page) {
     for (auto* row : {&key[position], &value[position]}) {
-      for (float& element : *row) {
-        if (type == KvType::kF16)
-          element = FloatFromHalf(HalfFromFloat(element));
+      if (type == KvType::kF16) {
+        for (float& e : *row) e = FloatFromHalf(HalfFromFloat(e));
       }
+      if (type == KvType::kQ8) ToQuants(*row);
     }
     StoreKeyAndValue(**SelectKernels("scalar"), {type, key_dim, value_dim},
                      position % 32, key[position].data(),
@@ -111,7 +130,7 @@ struct Cache {
 
 TEST(AttentionTest, EqualsTwoPassesInDouble) {
   for (const KernelTable* table : AllTables()) {
-    for (const KvType type : {KvType::kF32, KvType::kF16}) {
+    for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8}) {
       for (const auto& [keys, values] :
            {std::pair{64u, 64u}, {128u, 128u}, {24u, 20u}, {5u, 3u}}) {
         const Cache cache(type, keys, values, 200);
@@ -165,7 +184,7 @@ TEST(AttentionTest, CapsScoresAndLetsASinkTakePart) {
 // on what is stored after it: so a prompt may be cut anywhere.
 TEST(AttentionTest, BitsDoNotDependOnLaterPositionsOrAddresses) {
   for (const KernelTable* table : AllTables()) {
-    for (const KvType type : {KvType::kF32, KvType::kF16}) {
+    for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8}) {
       Cache cache(type, 64, 64, 100);
       for (const uint32_t end : {1u, 31u, 32u, 33u, 64u, 77u}) {
         std::vector<float> full(64), cut(64);
@@ -221,7 +240,7 @@ TEST(AttentionTest, LargeScoresDoNotOverflow) {
 TEST(AttentionTest, BitsDoNotDependOnWhatGoesTogether) {
   std::mt19937 random(5);
   for (const KernelTable* table : AllTables()) {
-    for (const KvType type : {KvType::kF32, KvType::kF16}) {
+    for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8}) {
       for (const auto& [keys, values] :
            {std::pair{64u, 64u}, {24u, 20u}, {192u, 128u}, {7u, 40u}}) {
         const Cache cache(type, keys, values, 150);

@@ -36,7 +36,7 @@ TEST(KvCacheTest, PagesAreApartAlignedAndKeepTheirBytesWhenOthersGrow) {
   const uint64_t page_bytes[] = {1000, 5000};
   const auto fill = [&](uint64_t session, uint32_t stream, size_t page) {
     std::byte* const data = cache.Pages(session, stream)[page];
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(data) % 64, 0u);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(data) % 32, 0u);
     std::memset(data, static_cast<int>(session * 50 + stream * 10 + page),
                 page_bytes[stream]);
   };

@@ -25,7 +25,7 @@ inline std::vector<base::UnitSpec> FakeUnits(const FakeShape& shape) {
   std::vector<base::UnitSpec> units;
   const auto add = [&](base::UnitId id, uint64_t bytes, uint64_t macs,
                        uint64_t kv) {
-    units.push_back({id, bytes, macs, kv});
+    units.push_back({id, bytes, macs, kv, (kv + 31) / 32});
   };
   for (uint32_t l = 0; l < shape.layers; ++l) {
     add({l, 0, UnitKind::kHub, 0, 0}, 512, 0, 0);

@@ -51,6 +51,16 @@ TEST_F(MemoryNeedTest, KvIsOfWholePagesAndOfTheRanksOwnUnits) {
   EXPECT_EQ(Need(1).kv, 64u * 128 * 4);
 }
 
+TEST_F(MemoryNeedTest, KvInQ8HasAScaleForEachBlockOf32) {
+  options_.kv = KvFormat::kQ8;
+  options_.context_positions = 33;
+  units_[2].kv_elements = 2048;
+  units_[2].kv_blocks = 64;
+  EXPECT_EQ(Need(1).kv, 2 * 32u * (2048 + 2 * 64));
+  units_[2].kv_blocks = 65;  // where the last of a key is shorter
+  EXPECT_EQ(Need(1).kv, 2u * 18 * 4096) << "whole pages of the system";
+}
+
 TEST_F(MemoryNeedTest, WeightsAreCountedInWholePages) {
   EXPECT_EQ(Need(1).share, 3u * 40960);
   EXPECT_EQ(Need(1).window_min, 2u * 40960 + 4096);

@@ -21,6 +21,7 @@ using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 // A request that owns its units.
@@ -407,6 +408,54 @@ TEST(PlannerMemoryTest, AnErrorNamesAContextThatWouldFit) {
   EXPECT_TRUE(MakePlan(c.request).ok());
   c.request.options.context_positions += 32;
   EXPECT_FALSE(MakePlan(c.request).ok());
+}
+
+// What an error proposes for the KV works, as a user would type it.
+class PlannerKvTest : public ::testing::Test {
+ protected:
+  PlannerKvTest() : c_({.kv_elements = 4096}, {1e9}) {
+    c_.request.options.weights = WeightsMode::kStream;
+    c_.request.devices[0].budget_bytes = 100 * base::kMiB;
+  }
+
+  // 4 layers of 4 units: 64 Ki elements, of which q8 takes 68 KiB a position.
+  std::string Refusal(uint32_t positions, KvFormat kv) {
+    c_.request.options.context_positions = positions;
+    c_.request.options.kv = kv;
+    return c_.Refusal(absl::StatusCode::kResourceExhausted);
+  }
+
+  bool Works(uint32_t positions, KvFormat kv) {
+    c_.request.options.context_positions = positions;
+    c_.request.options.kv = kv;
+    return MakePlan(c_.request).ok();
+  }
+
+  Case c_;
+};
+
+TEST_F(PlannerKvTest, ASmallerFormatIsNamedWhereItIsEnough) {
+  EXPECT_THAT(Refusal(1024, KvFormat::kF16), HasSubstr("or use --kv q8"));
+  EXPECT_TRUE(Works(1024, KvFormat::kQ8));
+  EXPECT_THAT(Refusal(600, KvFormat::kF32), HasSubstr("or use --kv f16"));
+  EXPECT_TRUE(Works(600, KvFormat::kF16));
+  EXPECT_THAT(Refusal(1024, KvFormat::kF32), HasSubstr("or use --kv q8"));
+}
+
+TEST_F(PlannerKvTest, Q8IsNamedWithTheLongerContextThatItGives) {
+  const std::string error = Refusal(1 << 20, KvFormat::kF16);
+  const absl::string_view flags = "or use --kv q8 --ctx ";
+  const size_t at = error.find(std::string(flags));
+  ASSERT_NE(at, std::string::npos) << error;
+  const auto positions =
+      static_cast<uint32_t>(std::stoi(error.substr(at + flags.size())));
+  EXPECT_GT(positions, 1200u);
+  EXPECT_TRUE(Works(positions, KvFormat::kQ8));
+  EXPECT_FALSE(Works(positions + 32, KvFormat::kQ8));
+}
+
+TEST_F(PlannerKvTest, NoFormatIsNamedIfTheKvIsInQ8) {
+  EXPECT_THAT(Refusal(4096, KvFormat::kQ8), Not(HasSubstr("--kv")));
 }
 
 TEST(PlannerChunkTest, IsTheLargestThatTakesAnEighthOfEveryBudget) {
