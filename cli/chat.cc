@@ -18,6 +18,7 @@
 #include "cli/session.h"
 #include "cli/summary.h"
 #include "cli/template_flags.h"
+#include "cli/trace_file.h"
 #include "cli/verbs.h"
 
 namespace shoal::cli {
@@ -115,6 +116,10 @@ absl::StatusOr<bool> ByTemplate(const ChatFlags& flags,
 
 absl::Status Chat(const ChatFlags& flags) {
   InterruptWatcher interrupt;
+  std::unique_ptr<TraceFile> trace;
+  if (!flags.how.trace.empty()) {
+    SHOAL_ASSIGN_OR_RETURN(trace, TraceFile::Create(flags.how.trace));
+  }
   SHOAL_ASSIGN_OR_RETURN(const SessionOptions options,
                          SessionOptionsOf(flags.model, flags.where, flags.how));
   SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session,
@@ -153,6 +158,7 @@ absl::Status Chat(const ChatFlags& flags) {
     }
     if (interrupt.interrupted()) break;
   }
+  if (trace != nullptr) SHOAL_RETURN_IF_ERROR(SaveTrace(coordinator, *trace));
   if (last) {
     std::fprintf(stderr, "\n%s",
                  SummaryText(FactsOf(coordinator, *std::move(last))).c_str());
@@ -173,6 +179,7 @@ void AddChatVerb(Command& root) {
   AddTemplateFlags(verb, flags->system, flags->raw);
   AddWhereFlags(verb, flags->where);
   AddHowFlags(verb, flags->how);
+  AddTraceFlag(verb, flags->how);
   AddSamplingFlags(verb, flags->sampling);
   verb.SetDetails(
       "Each line is what a user says, and the model answers in the form that\n"

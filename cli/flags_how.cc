@@ -167,6 +167,15 @@ void AddHowFlags(Command& verb, HowFlags& flags) {
   AddNumericFlags(verb, flags);
 }
 
+void AddTraceFlag(Command& verb, HowFlags& flags) {
+  verb.AddFlag({.names = "--trace",
+                .value = "FILE",
+                .help = "Write what every device did when: reads, stalls, "
+                        "computing, exchanges; ui.perfetto.dev shows it",
+                .group = kGroup},
+               SetText(&flags.trace));
+}
+
 coordinator::PlanOptions PlanOptionsOf(const HowFlags& flags,
                                        uint32_t trained_context, bool local) {
   coordinator::PlanOptions options;
@@ -175,6 +184,7 @@ coordinator::PlanOptions PlanOptionsOf(const HowFlags& flags,
   options.run.f32_activations = flags.f32_activations.value_or(false);
   options.run.context_positions = flags.context;
   options.run.data_timeout = flags.data_timeout;
+  options.run.trace = !flags.trace.empty();
   options.run.transport = flags.transport.value_or(Transport::kTcp);
   if (flags.context == 0) {
     options.run.context_positions =

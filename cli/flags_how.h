@@ -30,12 +30,16 @@ struct HowFlags {
   std::optional<parallel::Transport> transport;    // nothing: kTcp
   std::string isa = "auto";
   std::string store;
+  std::string trace;  // file to write; empty: none
   absl::Duration data_timeout = absl::Seconds(30);
 };
 
 inline constexpr uint32_t kDefaultContext = 512;
 
 void AddHowFlags(Command& verb, HowFlags& flags);
+
+// Of the verbs that run a model themselves.
+void AddTraceFlag(Command& verb, HowFlags& flags);
 
 // --threads, --store and --isa, which workers have, too.
 void AddDeviceFlags(Command& verb, HowFlags& flags);

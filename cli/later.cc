@@ -37,7 +37,6 @@ constexpr std::array kLater = {
     Later{"plan", "--simulate", "planning for a described fleet"},
     Later{"*", "--coordinator", "talking to a running service"},
     Later{"*", "--http", "the HTTP interface"},
-    Later{"*", "--trace", "writing traces"},
     Later{"*", "--io", "choosing how disks are read"},
     Later{"*", "--head", "keeping the head on one device"},
 };

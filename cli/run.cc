@@ -18,6 +18,7 @@
 #include "cli/standard_input.h"
 #include "cli/summary.h"
 #include "cli/template_flags.h"
+#include "cli/trace_file.h"
 #include "cli/verbs.h"
 #include "model/tokenizer.h"
 
@@ -86,6 +87,10 @@ absl::Status UseChatTemplate(const RunFlags& flags,
 
 absl::Status Run(const RunFlags& flags) {
   InterruptWatcher interrupt;
+  std::unique_ptr<TraceFile> trace;
+  if (!flags.how.trace.empty()) {
+    SHOAL_ASSIGN_OR_RETURN(trace, TraceFile::Create(flags.how.trace));
+  }
   SHOAL_ASSIGN_OR_RETURN(coordinator::GenerateRequest request,
                          MakeRequest(flags));
   SHOAL_ASSIGN_OR_RETURN(const SessionOptions options,
@@ -111,6 +116,7 @@ absl::Status Run(const RunFlags& flags) {
   if (!flags.dump_logits.empty() && !result.prompt_logits.empty()) {
     SHOAL_RETURN_IF_ERROR(WriteLogits(flags.dump_logits, result.prompt_logits));
   }
+  if (trace != nullptr) SHOAL_RETURN_IF_ERROR(SaveTrace(coordinator, *trace));
   const RunFacts facts = FactsOf(coordinator, std::move(result));
   if (flags.json) {
     std::printf("%s\n", JsonReport(facts).c_str());
@@ -172,6 +178,7 @@ void AddRunVerb(Command& root) {
                SetText(&flags->dump_logits));
   AddWhereFlags(verb, flags->where);
   AddHowFlags(verb, flags->how);
+  AddTraceFlag(verb, flags->how);
   AddSamplingFlags(verb, flags->sampling);
   verb.SetDetails(
       "The prompt is what a user says to the model, in the form that the\n"

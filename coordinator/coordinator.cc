@@ -65,6 +65,7 @@ class Coordinator::Impl final : public RpcHandler {
                          uint32_t session, uint32_t logits_rows,
                          std::span<float> logits);
   std::vector<parallel::RankReport> Reports();
+  std::vector<RankTrace> Traces();
   void Unload();
   void Shutdown();
   parallel::Plan plan() const;
@@ -87,6 +88,8 @@ class Coordinator::Impl final : public RpcHandler {
  private:
   absl::StatusOr<std::shared_ptr<Deployment>> MakeDeployment(
       const LoadedModel& model, const PlanOptions& options);
+  std::shared_ptr<Deployment> deployment() const
+      ABSL_LOCKS_EXCLUDED(state_mutex_);
   void UnloadInTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
 
   const CoordinatorOptions options_;
@@ -196,15 +199,23 @@ absl::Status Coordinator::Impl::RunTokens(std::span<const int32_t> ids,
                                logits);
 }
 
+std::shared_ptr<Deployment> Coordinator::Impl::deployment() const {
+  base::MutexLock lock(state_mutex_);
+  return deployment_;
+}
+
 std::vector<parallel::RankReport> Coordinator::Impl::Reports() {
   base::MutexLock turn(turn_);
-  std::shared_ptr<Deployment> deployment;
-  {
-    base::MutexLock lock(state_mutex_);
-    deployment = deployment_;
-  }
-  if (deployment == nullptr) return {};
-  return deployment->Reports(absl::Now() + kReportTimeout);
+  const auto deployed = deployment();
+  if (deployed == nullptr) return {};
+  return deployed->Reports(absl::Now() + kReportTimeout);
+}
+
+std::vector<RankTrace> Coordinator::Impl::Traces() {
+  base::MutexLock turn(turn_);
+  const auto deployed = deployment();
+  if (deployed == nullptr) return {};
+  return deployed->Traces(kReportTimeout);
 }
 
 void Coordinator::Impl::Unload() {
@@ -386,6 +397,7 @@ absl::Status Coordinator::RunTokens(std::span<const int32_t> ids,
 std::vector<parallel::RankReport> Coordinator::Reports() {
   return impl_->Reports();
 }
+std::vector<RankTrace> Coordinator::Traces() { return impl_->Traces(); }
 void Coordinator::Unload() { impl_->Unload(); }
 void Coordinator::Shutdown() { impl_->Shutdown(); }
 parallel::Plan Coordinator::plan() const { return impl_->plan(); }

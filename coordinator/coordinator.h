@@ -126,6 +126,10 @@ class Coordinator {
   // Of all ranks, by rank. A rank that does not answer within 2 s is left out.
   std::vector<parallel::RankReport> Reports();
 
+  // What the ranks recorded since LoadModel(), if PlanOptions::run asked for a
+  // trace. A rank that is silent for 2 s is left out.
+  std::vector<RankTrace> Traces();
+
   // All ranks give memory and links back; the stores stay.
   void Unload();
 

@@ -1,10 +1,12 @@
 #include "coordinator/deployment.h"
 
+#include <limits>
 #include <map>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "coordinator/fleet_convert.h"
 #include "proto/fleet.pb.h"
@@ -192,6 +194,30 @@ std::vector<parallel::RankReport> Deployment::Reports(absl::Time deadline) {
     if (answer) reports.push_back(*std::move(answer));
   }
   return reports;
+}
+
+std::vector<RankTrace> Deployment::Traces(absl::Duration answer_timeout) {
+  const auto now_ns = [] { return absl::GetCurrentTimeNanos(); };
+  std::vector<RankTrace> traces;
+  base::TraceRecorder::Part own =
+      rank0_.Trace(0, std::numeric_limits<uint32_t>::max());
+  RankTrace& first = traces.emplace_back();
+  first.name = options_.plan.device_names[0];
+  first.events = std::move(own.events);
+  first.dropped = own.dropped;
+  for (const auto& worker : workers_) {
+    auto trace = CollectTrace(
+        [&](uint64_t event, uint32_t count_max) {
+          return worker->AskTrace(event, count_max,
+                                  absl::Now() + answer_timeout);
+        },
+        now_ns);
+    if (!trace) continue;
+    trace->name = worker->name();
+    trace->rank = worker->rank().value_or(0);
+    traces.push_back(*std::move(trace));
+  }
+  return traces;
 }
 
 void Deployment::End() {

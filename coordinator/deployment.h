@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "coordinator/epoch.h"
+#include "coordinator/rank_trace.h"
 #include "coordinator/remote_worker.h"
 #include "parallel/pass.h"
 #include "parallel/plan.h"
@@ -66,6 +67,9 @@ class Deployment {
 
   // By rank; who does not answer by `deadline` is left out.
   std::vector<parallel::RankReport> Reports(absl::Time deadline);
+
+  // As Reports(); each answer may take `answer_timeout`.
+  std::vector<RankTrace> Traces(absl::Duration answer_timeout);
 
   // All ranks give memory and links back. Again: nothing.
   void End();

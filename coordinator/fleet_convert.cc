@@ -57,6 +57,7 @@ void FillOptions(const parallel::RunOptions& from, proto::RunOptions& to) {
                        ? proto::TRANSPORT_ZMQ
                        : proto::TRANSPORT_TCP);
   to.set_may_poll(from.may_poll);
+  to.set_trace(from.trace);
 }
 
 bool IsRate(double rate) { return std::isfinite(rate) && rate >= 0; }
@@ -184,6 +185,36 @@ parallel::RankReport ReportFromProto(const proto::Report& report) {
   to.io_engine = report.io_engine();
   to.threads = report.threads();
   return to;
+}
+
+absl::StatusOr<base::TraceRecorder::Part> TraceFromProto(
+    const proto::Trace& trace) {
+  const int count = trace.begin_ns_size();
+  if (trace.duration_ns_size() != count || trace.bytes_size() != count ||
+      trace.count_size() != count || trace.layer_size() != count ||
+      trace.phase_size() != count || trace.thread_size() != count ||
+      trace.kind_size() != count) {
+    return absl::InvalidArgumentError("a trace of lists of different lengths");
+  }
+  base::TraceRecorder::Part part;
+  part.total = trace.total();
+  part.dropped = trace.dropped();
+  for (int i = 0; i < count; ++i) {
+    if (trace.kind(i) >= base::kTraceKindCount) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a trace with an event of kind ", trace.kind(i)));
+    }
+    part.events.push_back(
+        {.begin_ns = trace.begin_ns(i),
+         .duration_ns = trace.duration_ns(i),
+         .bytes = trace.bytes(i),
+         .count = trace.count(i),
+         .layer = static_cast<uint16_t>(trace.layer(i)),
+         .phase = static_cast<uint16_t>(trace.phase(i)),
+         .thread = static_cast<uint16_t>(trace.thread(i)),
+         .kind = static_cast<base::TraceKind>(trace.kind(i))});
+  }
+  return part;
 }
 
 }  // namespace shoal::coordinator

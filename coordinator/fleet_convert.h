@@ -31,6 +31,10 @@ absl::StatusOr<parallel::DeviceProfile> ProfileFromProto(
 
 parallel::RankReport ReportFromProto(const proto::Report& report);
 
+// Errors: kInvalidArgument  lists of different lengths, or an unknown kind
+absl::StatusOr<base::TraceRecorder::Part> TraceFromProto(
+    const proto::Trace& trace);
+
 }  // namespace shoal::coordinator
 
 #endif  // SHOAL_COORDINATOR_FLEET_CONVERT_H_

@@ -52,11 +52,19 @@ void RemoteWorker::OnMessage(const proto::WorkerMessage& message) {
     base::MutexLock lock(mutex_);
     heard_ = absl::Now();
     if (message.has_report()) {
-      report_number_ = message.report().request();
+      answered_ = message.report().request();
       report_ = ReportFromProto(message.report());
       // What a worker calls itself does not count, but what it joined as.
       report_.name = info_.profile.name;
       report_.rank = rank_;
+      changed_.NotifyAll();
+      return;
+    }
+    if (message.has_trace()) {
+      answered_ = message.trace().request();
+      trace_.reset();
+      auto part = TraceFromProto(message.trace());
+      if (part.ok()) trace_ = {*std::move(part), message.trace().clock_ns()};
       changed_.NotifyAll();
       return;
     }
@@ -104,20 +112,40 @@ std::optional<uint32_t> RemoteWorker::rank() const {
 
 std::optional<parallel::RankReport> RemoteWorker::AskReport(
     absl::Time deadline) {
+  const uint64_t request = NextRequest();
   proto::CoordinatorMessage message;
-  uint64_t number = 0;
-  {
-    base::MutexLock lock(mutex_);
-    number = ++reports_asked_;
-  }
-  message.mutable_ask_report()->set_request(number);
+  message.mutable_ask_report()->set_request(request);
   link_->Send(message);
   base::MutexLock lock(mutex_);
-  while (report_number_ < number) {
-    if (!loss_.ok() || absl::Now() >= deadline) return std::nullopt;
+  if (!AwaitAnswer(request, deadline)) return std::nullopt;
+  return report_;
+}
+
+std::optional<RemoteWorker::TraceAnswer> RemoteWorker::AskTrace(
+    uint64_t first_event, uint32_t event_count_max, absl::Time deadline) {
+  const uint64_t request = NextRequest();
+  proto::CoordinatorMessage message;
+  proto::AskTrace& ask = *message.mutable_ask_trace();
+  ask.set_request(request);
+  ask.set_first_event(first_event);
+  ask.set_event_count_max(event_count_max);
+  link_->Send(message);
+  base::MutexLock lock(mutex_);
+  if (!AwaitAnswer(request, deadline)) return std::nullopt;
+  return std::exchange(trace_, std::nullopt);
+}
+
+uint64_t RemoteWorker::NextRequest() {
+  base::MutexLock lock(mutex_);
+  return ++asked_;
+}
+
+bool RemoteWorker::AwaitAnswer(uint64_t request, absl::Time deadline) {
+  while (answered_ < request) {
+    if (!loss_.ok() || absl::Now() >= deadline) return false;
     changed_.WaitUntil(mutex_, deadline);
   }
-  return report_;
+  return true;
 }
 
 bool RemoteWorker::lost() const {

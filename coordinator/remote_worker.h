@@ -61,13 +61,25 @@ class RemoteWorker {
   void Detach();
   std::optional<uint32_t> rank() const;
 
-  // Asks and waits. Nothing if no answer came by `deadline`.
+  struct TraceAnswer {
+    base::TraceRecorder::Part part;
+    int64_t clock_ns = 0;  // of the worker, when it answered
+  };
+
+  // Ask and wait. Nothing if no answer came by `deadline`, or a malformed one.
   std::optional<parallel::RankReport> AskReport(absl::Time deadline);
+  std::optional<TraceAnswer> AskTrace(uint64_t first_event,
+                                      uint32_t event_count_max,
+                                      absl::Time deadline);
 
   bool lost() const;
   absl::Time heard() const;
 
  private:
+  uint64_t NextRequest() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool AwaitAnswer(uint64_t request, absl::Time deadline)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   const Info info_;
   const std::shared_ptr<WorkerLink> link_;
 
@@ -77,9 +89,11 @@ class RemoteWorker {
   uint32_t rank_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status loss_ ABSL_GUARDED_BY(mutex_);  // OK: still here
   absl::Time heard_ ABSL_GUARDED_BY(mutex_);
-  uint64_t reports_asked_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t report_number_ ABSL_GUARDED_BY(mutex_) = 0;  // of report_
+  // Requests are numbered and answered in order.
+  uint64_t asked_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t answered_ ABSL_GUARDED_BY(mutex_) = 0;
   parallel::RankReport report_ ABSL_GUARDED_BY(mutex_);
+  std::optional<TraceAnswer> trace_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace shoal::coordinator

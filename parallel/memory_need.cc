@@ -191,6 +191,9 @@ MemoryNeed NeedOf(const Plan& plan, uint32_t rank,
   }
   const Role role = RoleOf(plan, rank, units, dimensions);
   need.activations = ActivationBytes(plan, role, rank, dimensions, options);
+  if (options.trace) {
+    need.activations += kTraceEventCountMax * base::TraceRecorder::kEventBytes;
+  }
   need.transport = TransportBytes(plan, role, rank, dimensions, options);
   return need;
 }

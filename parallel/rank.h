@@ -16,6 +16,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/trace.h"
 #include "base/unit.h"
 #include "parallel/pass.h"
 #include "parallel/plan.h"
@@ -27,6 +28,10 @@ enum class KvFormat : uint8_t { kF16, kF32, kQ8 };
 
 // What carries the frames between the ranks (transport/).
 enum class Transport : uint8_t { kTcp, kZmq };
+
+// Events that a rank keeps of a run that is traced: hundreds of tokens of a
+// small model.
+inline constexpr uint32_t kTraceEventCountMax = 1 << 17;
 
 // What a rank needs to know of the model. The header is GGUF metadata without
 // the tokenizer, plus the tensor table (model::GgufHeader::Serialize).
@@ -50,6 +55,8 @@ struct RunOptions {
   // of a machine have more threads than it has cores, for then the one that
   // polls keeps the one that it waits for from running.
   bool may_poll = true;
+  // Whether ranks record what they do when, for Rank::Trace().
+  bool trace = false;
 };
 
 struct RankSetup {
@@ -120,7 +127,7 @@ struct LoadProgress {
   std::string what;  // "fetching units", "checking the store"
 };
 
-// Threads: one caller at a time, except Abort() and Report(), which any thread
+// Threads: one caller at a time, except Abort(), Report() and Trace(), which any thread
 //          may call at any time.
 class Rank {
  public:
@@ -162,6 +169,11 @@ class Rank {
   virtual void Unload() = 0;
 
   virtual RankReport Report() const = 0;
+
+  // Events [first, first + count_max) since Load(), by this device's clock;
+  // none without RunOptions::trace. Any thread, as Report().
+  virtual base::TraceRecorder::Part Trace(uint64_t first,
+                                          uint32_t count_max) const = 0;
 };
 
 }  // namespace shoal::parallel

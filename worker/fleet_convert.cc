@@ -91,6 +91,7 @@ absl::StatusOr<parallel::RunOptions> OptionsFromProto(
       return UnknownValue("transport", from.transport());
   }
   to.may_poll = from.may_poll();
+  to.trace = from.trace();
   to.f32_activations = from.f32_activations();
   to.context_positions = from.context_positions();
   to.logits_rows_max = from.logits_rows_max();
@@ -150,6 +151,23 @@ proto::Report ToProto(const parallel::RankReport& report) {
   to.set_isa(report.isa);
   to.set_io_engine(report.io_engine);
   to.set_threads(report.threads);
+  return to;
+}
+
+proto::Trace ToProto(const base::TraceRecorder::Part& part) {
+  proto::Trace to;
+  to.set_total(part.total);
+  to.set_dropped(part.dropped);
+  for (const base::TraceEvent& event : part.events) {
+    to.add_begin_ns(event.begin_ns);
+    to.add_duration_ns(event.duration_ns);
+    to.add_bytes(event.bytes);
+    to.add_count(event.count);
+    to.add_layer(event.layer);
+    to.add_phase(event.phase);
+    to.add_thread(event.thread);
+    to.add_kind(static_cast<uint32_t>(event.kind));
+  }
   return to;
 }
 

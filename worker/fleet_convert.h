@@ -18,6 +18,7 @@ absl::Status FailureFromProto(const proto::Status& status);
 
 proto::DeviceProfile ToProto(const parallel::DeviceProfile& profile);
 proto::Report ToProto(const parallel::RankReport& report);
+proto::Trace ToProto(const base::TraceRecorder::Part& part);
 
 // The plan's ranges and stages are taken as they are: parallel::ValidatePlan()
 // judges them, when the units are known.

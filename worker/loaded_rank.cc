@@ -11,6 +11,7 @@
 #include "parallel/memory_need.h"
 #include "parallel/pieces.h"
 #include "parallel/reduce.h"
+#include "worker/traced_file.h"
 #include "worker/unit_install.h"
 
 namespace shoal::worker {
@@ -54,6 +55,10 @@ absl::StatusOr<std::unique_ptr<LoadedRank>> LoadedRank::Load(
   rank->setup_ = setup;
   rank->kernels_ = resources.kernels;
   rank->team_ = resources.team;
+  if (setup.options.trace) {
+    rank->trace_ =
+        std::make_shared<base::TraceRecorder>(parallel::kTraceEventCountMax);
+  }
   SHOAL_RETURN_IF_ERROR(rank->ReadModel());
   SHOAL_RETURN_IF_ERROR(rank->OpenStore(resources));
   SHOAL_RETURN_IF_ERROR(rank->Install(fetcher, progress));
@@ -112,6 +117,7 @@ absl::Status LoadedRank::Install(
                          InstallUnits(*units_, wanted, kernels_->layout,
                                       *store_, fetcher, progress));
   SHOAL_ASSIGN_OR_RETURN(file_, store_->OpenUnits());
+  if (trace_ != nullptr) file_ = TraceReads(std::move(file_), *trace_);
   repair_ = [this, &fetcher](uint32_t index) -> absl::Status {
     SHOAL_RETURN_IF_ERROR(store_->Forget(index));
     return InstallUnits(*units_, std::span(&index, 1), kernels_->layout,

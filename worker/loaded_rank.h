@@ -12,6 +12,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "base/trace.h"
 #include "kernels/kernel_table.h"
 #include "kernels/thread_team.h"
 #include "memory/budget.h"
@@ -71,6 +72,8 @@ class LoadedRank {
   std::vector<float>& residual() { return residual_; }
   std::vector<std::byte>& piece() { return piece_; }
 
+  // Null: nothing is recorded.
+  const std::shared_ptr<base::TraceRecorder>& trace() const { return trace_; }
   // Largest payload of any frame under this plan.
   uint64_t payload_bytes_max() const { return payload_bytes_max_; }
   // Units, share, residents, window, KV, fetched bytes, engine.
@@ -101,6 +104,7 @@ class LoadedRank {
   kernels::ThreadTeam* team_ = nullptr;
   std::vector<uint32_t> own_units_;  // indices, without hub units
   std::vector<StageWork> stages_;
+  std::shared_ptr<base::TraceRecorder> trace_;
   std::unique_ptr<memory::WeightStore> store_;
   std::unique_ptr<memory::BlockFile> file_;
   std::function<absl::Status(uint32_t)> repair_;

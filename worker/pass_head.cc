@@ -36,7 +36,7 @@ absl::Status PassRunner::RunHead(std::span<const float> embedded,
     SHOAL_RETURN_IF_ERROR(
         ComputeLogits(work, logits_scratch_, stride,
                       rank_.views()[work.entry_begin].layout->begin));
-    Stopwatch watch(times_.exchange);
+    const Stopwatch watch = Exchanging(work.layer, work.phase);
     return SendRows(std::span(&work.hub, 1), KeyOf(work, FrameType::kLogits),
                     rows, stride * sizeof(float),
                     std::as_bytes(std::span(logits_scratch_)).data());
@@ -76,7 +76,7 @@ absl::Status PassRunner::GatherLogits(const PhaseWork& work,
       const uint32_t count = std::min(piece, rows - begin);
       SHOAL_ASSIGN_OR_RETURN(const auto bytes,
                              Receive(slice.rank, key, begin, count, row_bytes));
-      Stopwatch watch(times_.exchange);
+      const Stopwatch watch = Exchanging(work.layer, work.phase);
       for (uint32_t row = 0; row < count; ++row) {
         std::memcpy(logits.data() + (begin + row) * vocabulary + slice.begin,
                     bytes.data() + row * row_bytes, row_bytes);

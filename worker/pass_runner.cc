@@ -16,6 +16,7 @@ PassRunner::PassRunner(LoadedRank& rank, transport::ChannelGroup* channels)
       channels_(channels),
       own_rank_(rank.setup().rank),
       hidden_(rank.spec().hidden),
+      trace_(rank.trace().get()),
       hub_work_(rank),
       acquired_(rank.views().size()) {}
 
@@ -23,6 +24,8 @@ absl::Status PassRunner::Run(const parallel::Pass& pass,
                              std::span<const float> embedded,
                              std::span<float> logits) {
   const absl::Time begin = absl::Now();
+  const base::TraceScope scope(
+      trace_, {.count = pass.token_count(), .kind = base::TraceKind::kPass});
   times_ = PassTimes();
   const absl::Duration stall_before = rank_.cache().counters().stall;
   SHOAL_RETURN_IF_ERROR(BeginPass(pass));
@@ -63,7 +66,7 @@ absl::Status PassRunner::RunStage(size_t stage_idx,
   const bool is_hub = stage.hub == own_rank_;
   const auto tokens = static_cast<uint32_t>(places_.size());
   if (stage_idx == 0 && own_rank_ == 0 && !is_hub) {
-    Stopwatch watch(times_.exchange);
+    const Stopwatch watch = Exchanging(0, 0);
     const BlockKey key{pass_, 0, 0, FrameType::kResidual};
     SHOAL_RETURN_IF_ERROR(SendRows(std::span(&stage.hub, 1), key, tokens,
                                    hidden_ * sizeof(float),
@@ -99,7 +102,7 @@ absl::Status PassRunner::ReceiveResidual(size_t stage_idx, uint32_t rows,
     const uint32_t count = std::min(piece, rows - begin);
     SHOAL_ASSIGN_OR_RETURN(const auto bytes,
                            Receive(from, key, begin, count, row_bytes));
-    Stopwatch watch(times_.exchange);
+    const Stopwatch watch = Exchanging(layer, 0);
     std::memcpy(ResidualRows(begin, count).data(), bytes.data(), bytes.size());
   }
   return absl::OkStatus();
@@ -107,7 +110,7 @@ absl::Status PassRunner::ReceiveResidual(size_t stage_idx, uint32_t rows,
 
 absl::Status PassRunner::SendResidual(size_t stage_idx, uint32_t next_hub) {
   const StageWork& next = rank_.stages()[stage_idx + 1];
-  Stopwatch watch(times_.exchange);
+  const Stopwatch watch = Exchanging(next.phases[0].layer, 0);
   if (next.is_head) {
     // The head needs the rows whose logits are wanted, no others.
     for (size_t i = 0; i < logits_tokens_.size(); ++i) {
@@ -128,7 +131,7 @@ absl::StatusOr<std::span<const std::byte>> PassRunner::Receive(
     uint32_t rank, const BlockKey& key, uint32_t begin, uint32_t count,
     uint64_t bytes_per_token) {
   SHOAL_CHECK(channels_ != nullptr);
-  Stopwatch watch(times_.wait);
+  const Stopwatch watch = WaitingFor(rank, key);
   return parallel::ReceivePiece(channels_->To(rank), key, begin, count,
                                 bytes_per_token,
                                 rank_.setup().options.data_timeout);
@@ -158,6 +161,21 @@ void PassRunner::FindTargets(std::span<const uint32_t> ranks) {
   for (const uint32_t rank : ranks) {
     if (rank != own_rank_) targets_.push_back(&channels_->To(rank));
   }
+}
+
+Stopwatch PassRunner::Exchanging(uint32_t layer, uint32_t phase) {
+  return Stopwatch(times_.exchange, trace_,
+                   {.layer = static_cast<uint16_t>(layer),
+                    .phase = static_cast<uint16_t>(phase),
+                    .kind = base::TraceKind::kExchange});
+}
+
+Stopwatch PassRunner::WaitingFor(uint32_t rank, const BlockKey& key) {
+  return Stopwatch(times_.wait, trace_,
+                   {.count = rank,
+                    .layer = static_cast<uint16_t>(key.layer),
+                    .phase = static_cast<uint16_t>(key.phase),
+                    .kind = base::TraceKind::kWait});
 }
 
 BlockKey PassRunner::KeyOf(const PhaseWork& work, FrameType type,

@@ -89,6 +89,9 @@ class PassRunner {
   absl::Status ForRoutedUnits(const PhaseWork& work, uint32_t begin,
                               absl::Time deadline, UnitBatch compute);
   absl::Status ComputeSum(const PhaseWork& work, TokenRange part);
+  // An event that begins now, and its end.
+  base::TraceEvent EventOf(base::TraceKind kind, const PhaseWork& work) const;
+  void Record(base::TraceEvent event, uint32_t count);
 
   // pass_head.cc
   absl::Status ComputeLogits(const PhaseWork& work, std::span<float> to,
@@ -105,6 +108,9 @@ class PassRunner {
   absl::Status SendRows(std::span<const uint32_t> ranks,
                         const parallel::BlockKey& key, uint32_t tokens,
                         uint64_t bytes_per_token, const std::byte* data);
+  // Count until they end.
+  Stopwatch Exchanging(uint32_t layer, uint32_t phase);
+  Stopwatch WaitingFor(uint32_t rank, const parallel::BlockKey& key);
   void FindTargets(std::span<const uint32_t> ranks);
   parallel::BlockKey KeyOf(const PhaseWork& work, transport::FrameType type,
                            uint32_t first_token = 0) const;
@@ -114,6 +120,7 @@ class PassRunner {
   transport::ChannelGroup* const channels_;
   const uint32_t own_rank_;
   const uint32_t hidden_;
+  base::TraceRecorder* const trace_;  // null: nothing is recorded
   uint64_t pass_ = 0;
   std::vector<model::TokenPlace> places_;
   std::vector<uint32_t> logits_tokens_;  // which tokens want logits

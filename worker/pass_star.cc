@@ -109,7 +109,7 @@ absl::Status PassRunner::MakeInputAtHub(const PhaseWork& work, TokenRange part,
                                         uint32_t input_row) {
   const auto rows = ResidualRows(part.begin, part.count);
   hub_work_.MakeInputs(work, input_row, rows);
-  Stopwatch watch(times_.exchange);
+  const Stopwatch watch = Exchanging(work.layer, work.phase);
   const BlockKey key = KeyOf(work, FrameType::kInput, part.begin);
   if (!SendsInputs(work)) {
     return SendRows(work.ranks, key, part.count, hidden_ * sizeof(float),
@@ -131,7 +131,7 @@ absl::Status PassRunner::ReceiveInput(const PhaseWork& work, TokenRange part,
     const uint32_t row = input_row + begin;
     SHOAL_ASSIGN_OR_RETURN(const auto bytes,
                            Receive(work.hub, key, begin, count, row_bytes));
-    Stopwatch watch(times_.exchange);
+    const Stopwatch watch = Exchanging(work.layer, work.phase);
     if (!SendsInputs(work)) {
       const auto residual = ResidualRows(part.begin + begin, count);
       std::memcpy(residual.data(), bytes.data(), bytes.size());
@@ -163,7 +163,7 @@ kernels::ActivationView PassRunner::RoutingOf(const PhaseWork& work) const {
 }
 
 absl::Status PassRunner::SendPartial(const PhaseWork& work, TokenRange part) {
-  Stopwatch watch(times_.exchange);
+  const Stopwatch watch = Exchanging(work.layer, work.phase);
   const uint64_t row_bytes =
       uint64_t{hidden_} * parallel::BytesOf(rank_.setup().plan.payload);
   return SendRows(std::span(&work.hub, 1),
@@ -192,7 +192,7 @@ absl::Status PassRunner::ReduceAtHub(const PhaseWork& work, TokenRange part) {
           Receive(work.ranks[i], key, begin, count, row_bytes));
       sums_[i] = bytes.data();
     }
-    Stopwatch watch(times_.exchange);
+    const Stopwatch watch = Exchanging(work.layer, work.phase);
     hub_work_.AddResults(work, payload, sums_, ResidualRows(token, count));
   }
   return absl::OkStatus();

@@ -5,6 +5,7 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/trace.h"
 
 namespace shoal::worker {
 
@@ -16,20 +17,27 @@ struct PassTimes {
   absl::Duration exchange;  // sending, receiving what is there, adding up
 };
 
-// Adds the time from its construction to its end to one of the above.
+// Adds the time from its construction to its end to one of the above, and to
+// the trace if there is one.
 class Stopwatch {
  public:
-  explicit Stopwatch(absl::Duration& total)
-      : total_(total), begin_(absl::GetCurrentTimeNanos()) {}
+  Stopwatch(absl::Duration& total, base::TraceRecorder* trace,
+            const base::TraceEvent& event)
+      : total_(total), trace_(trace), event_(event) {
+    event_.begin_ns = absl::GetCurrentTimeNanos();
+  }
   ~Stopwatch() {
-    total_ += absl::Nanoseconds(absl::GetCurrentTimeNanos() - begin_);
+    event_.duration_ns = absl::GetCurrentTimeNanos() - event_.begin_ns;
+    total_ += absl::Nanoseconds(event_.duration_ns);
+    if (trace_ != nullptr) trace_->Add(event_);
   }
   Stopwatch(const Stopwatch&) = delete;
   Stopwatch& operator=(const Stopwatch&) = delete;
 
  private:
   absl::Duration& total_;
-  const int64_t begin_;
+  base::TraceRecorder* const trace_;
+  base::TraceEvent event_;
 };
 
 }  // namespace shoal::worker

@@ -7,6 +7,32 @@
 #include "worker/pass_runner.h"
 
 namespace shoal::worker {
+namespace {
+
+// A unit that is in memory is there sooner: no stall, and no event of it.
+constexpr absl::Duration kStallMin = absl::Microseconds(5);
+
+}  // namespace
+
+// Counts nothing: stalls are counted by whoever waits, computing is the rest.
+base::TraceEvent PassRunner::EventOf(base::TraceKind kind,
+                                     const PhaseWork& work) const {
+  return {.begin_ns = trace_ == nullptr ? 0 : absl::GetCurrentTimeNanos(),
+          .layer = static_cast<uint16_t>(work.layer),
+          .phase = static_cast<uint16_t>(work.phase),
+          .kind = kind};
+}
+
+void PassRunner::Record(base::TraceEvent event, uint32_t count) {
+  if (trace_ == nullptr) return;
+  event.count = count;
+  event.duration_ns = absl::GetCurrentTimeNanos() - event.begin_ns;
+  if (event.kind == base::TraceKind::kStall &&
+      event.duration_ns < absl::ToInt64Nanoseconds(kStallMin)) {
+    return;
+  }
+  trace_->Add(event);
+}
 
 absl::Status PassRunner::ForOwnUnits(const PhaseWork& work, UnitBatch compute) {
   uint32_t entry = work.entry_begin;
@@ -22,13 +48,17 @@ absl::Status PassRunner::ForOwnUnits(const PhaseWork& work, UnitBatch compute) {
                rank_.views()[entry].layout->spec.id.kind) {
       ++end;
     }
+    const base::TraceEvent stall = EventOf(base::TraceKind::kStall, work);
     SHOAL_ASSIGN_OR_RETURN(
         const uint32_t count,
         rank_.cache().Acquire(entry, end - entry, acquired_, deadline));
+    Record(stall, count);
     for (uint32_t i = 0; i < count; ++i) {
       rank_.views()[entry + i].data = acquired_[i];
     }
+    const base::TraceEvent computing = EventOf(base::TraceKind::kCompute, work);
     compute(std::span(rank_.views()).subspan(entry, count));
+    Record(computing, count);
     rank_.cache().Release(entry, count);
     entry += count;
   }
@@ -56,9 +86,13 @@ absl::Status PassRunner::ForRoutedUnits(const PhaseWork& work, uint32_t begin,
   rank_.cache().RequestRouted(wanted_);
   for (const uint32_t entry : wanted_) {
     model::UnitView& view = rank_.views()[entry];
+    const base::TraceEvent stall = EventOf(base::TraceKind::kStall, work);
     SHOAL_ASSIGN_OR_RETURN(view.data,
                            rank_.cache().AcquireRouted(entry, deadline));
+    Record(stall, 1);
+    const base::TraceEvent computing = EventOf(base::TraceKind::kCompute, work);
     compute({&view, 1});
+    Record(computing, 1);
   }
   return absl::OkStatus();
 }

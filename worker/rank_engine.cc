@@ -69,6 +69,7 @@ absl::Status RankEngine::Load(
   team_->set_spin(setup.options.may_poll);
   base::MutexLock lock(mutex_);
   report_ = loaded_->facts();
+  trace_ = loaded_->trace();
   aborted_ = absl::OkStatus();
   decode_pass_count_ = 0;
   return absl::OkStatus();
@@ -242,6 +243,7 @@ void RankEngine::Unload() {
   {
     base::MutexLock lock(mutex_);
     channels_.reset();
+    trace_.reset();
     aborted_ = absl::OkStatus();
   }
   network_.reset();
@@ -254,6 +256,17 @@ parallel::RankReport RankEngine::Report() const {
   const auto memory = memory::ReadProcessMemory();
   if (memory.ok()) report.peak_rss_bytes = memory->peak_rss_bytes;
   return report;
+}
+
+base::TraceRecorder::Part RankEngine::Trace(uint64_t first,
+                                            uint32_t count_max) const {
+  std::shared_ptr<base::TraceRecorder> trace;
+  {
+    base::MutexLock lock(mutex_);
+    trace = trace_;
+  }
+  if (trace == nullptr) return {};
+  return trace->Copy(first, count_max);
 }
 
 }  // namespace shoal::worker

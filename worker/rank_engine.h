@@ -64,6 +64,9 @@ class RankEngine final : public parallel::Rank {
   void Abort(absl::Status why) override;
   void Unload() override;
   parallel::RankReport Report() const override ABSL_LOCKS_EXCLUDED(mutex_);
+  base::TraceRecorder::Part Trace(uint64_t first,
+                                  uint32_t count_max) const override
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   // Counters at the beginning of a pass.
@@ -101,6 +104,7 @@ class RankEngine final : public parallel::Rank {
   mutable base::Mutex mutex_;
   // Shared, because Abort() comes from any thread.
   std::shared_ptr<transport::ChannelGroup> channels_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<base::TraceRecorder> trace_ ABSL_GUARDED_BY(mutex_);
   absl::Status aborted_ ABSL_GUARDED_BY(mutex_);
   parallel::RankReport report_ ABSL_GUARDED_BY(mutex_);
   uint64_t decode_pass_count_ ABSL_GUARDED_BY(mutex_) = 0;

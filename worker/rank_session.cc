@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
 #include "base/byte_size.h"
 #include "base/status_macros.h"
 #include "proto/fleet_protocol.h"
@@ -19,6 +20,8 @@ namespace {
 constexpr absl::Duration kProgressInterval = absl::Milliseconds(200);
 // A coordinator sends three commands for a plan.
 constexpr size_t kCommandCountMax = 64;
+// Events in one answer: a few hundred KiB.
+constexpr uint32_t kTracePartMax = 8192;
 
 uint64_t EpochOf(const proto::CoordinatorMessage& command) {
   switch (command.kind_case()) {
@@ -78,6 +81,17 @@ void RankSession::OnMessage(const proto::CoordinatorMessage& message) {
       proto::WorkerMessage answer;
       *answer.mutable_report() = ToProto(rank_.Report());
       answer.mutable_report()->set_request(message.ask_report().request());
+      options_.send(answer);
+      return;
+    }
+    case proto::CoordinatorMessage::kAskTrace: {
+      const proto::AskTrace& ask = message.ask_trace();
+      proto::WorkerMessage answer;
+      *answer.mutable_trace() = ToProto(
+          rank_.Trace(ask.first_event(),
+                      std::min(ask.event_count_max(), kTracePartMax)));
+      answer.mutable_trace()->set_request(ask.request());
+      answer.mutable_trace()->set_clock_ns(absl::GetCurrentTimeNanos());
       options_.send(answer);
       return;
     }

@@ -52,7 +52,7 @@ class RankSession {
   RankSession(const RankSession&) = delete;
   RankSession& operator=(const RankSession&) = delete;
 
-  // Load, connect, serve, abort, unload, ask_report; others are ignored.
+  // Load, connect, serve, abort, unload, ask_report, ask_trace; others are ignored.
   void OnMessage(const proto::CoordinatorMessage& message);
 
  private:

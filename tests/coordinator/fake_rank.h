@@ -124,6 +124,11 @@ class FakeRank : public parallel::Rank {
     return report;
   }
 
+  base::TraceRecorder::Part Trace(uint64_t /*first*/,
+                                  uint32_t /*count_max*/) const override {
+    return {};
+  }
+
   // Ends Serve() with an error of this rank's own.
   void Break(absl::Status why) { Abort(std::move(why)); }
 

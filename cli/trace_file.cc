@@ -1,0 +1,177 @@
+#include "cli/trace_file.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "nlohmann/json.hpp"
+
+namespace shoal::cli {
+namespace {
+
+using base::TraceEvent;
+using base::TraceKind;
+using coordinator::RankTrace;
+
+constexpr int kPassThread = 0;
+constexpr int kFirstReadThread = 1;
+
+const char* NameOf(TraceKind kind) {
+  switch (kind) {
+    case TraceKind::kPass:
+      return "pass";
+    case TraceKind::kCompute:
+      return "compute";
+    case TraceKind::kRead:
+      return "read";
+    case TraceKind::kStall:
+      return "stall";
+    case TraceKind::kWait:
+      return "wait";
+    case TraceKind::kExchange:
+      return "exchange";
+  }
+  return "?";
+}
+
+std::string ArgumentsOf(const TraceEvent& event) {
+  switch (event.kind) {
+    case TraceKind::kPass:
+      return absl::StrCat("\"tokens\":", event.count);
+    case TraceKind::kRead:
+      return absl::StrCat("\"bytes\":", event.bytes);
+    case TraceKind::kWait:
+      return absl::StrCat("\"layer\":", event.layer, ",\"phase\":", event.phase,
+                          ",\"for_rank\":", event.count);
+    case TraceKind::kExchange:
+      return absl::StrCat("\"layer\":", event.layer,
+                          ",\"phase\":", event.phase);
+    case TraceKind::kCompute:
+    case TraceKind::kStall:
+      return absl::StrCat("\"layer\":", event.layer, ",\"phase\":", event.phase,
+                          ",\"units\":", event.count);
+  }
+  return "";
+}
+
+std::string NameEvent(const char* what, uint32_t pid, int tid,
+                      const std::string& name) {
+  return absl::StrCat(
+      "{\"ph\":\"M\",\"name\":\"", what, "\",\"pid\":", pid, ",\"tid\":", tid,
+      ",\"args\":{\"name\":", nlohmann::json(name).dump(), "}}");
+}
+
+// The threads that read, in order of their numbers.
+std::vector<uint16_t> ReadersOf(const RankTrace& trace) {
+  std::vector<uint16_t> readers;
+  for (const TraceEvent& event : trace.events) {
+    if (event.kind == TraceKind::kRead) readers.push_back(event.thread);
+  }
+  std::sort(readers.begin(), readers.end());
+  readers.erase(std::unique(readers.begin(), readers.end()), readers.end());
+  return readers;
+}
+
+class Writer {
+ public:
+  Writer(std::FILE* file, int64_t origin_ns)
+      : file_(file), origin_ns_(origin_ns) {}
+
+  void AddDevice(const RankTrace& trace) {
+    const std::vector<uint16_t> readers = ReadersOf(trace);
+    Put(NameEvent("process_name", trace.rank, kPassThread, trace.name));
+    Put(NameEvent("thread_name", trace.rank, kPassThread, "passes"));
+    for (size_t i = 0; i < readers.size(); ++i) {
+      Put(NameEvent("thread_name", trace.rank,
+                    kFirstReadThread + static_cast<int>(i),
+                    absl::StrCat("disk ", i)));
+    }
+    for (const TraceEvent& event : trace.events) {
+      int tid = kPassThread;
+      if (event.kind == TraceKind::kRead) {
+        tid = kFirstReadThread +
+              static_cast<int>(std::lower_bound(readers.begin(), readers.end(),
+                                                event.thread) -
+                               readers.begin());
+      }
+      Put(absl::StrFormat(
+          "{\"ph\":\"X\",\"name\":\"%s\",\"pid\":%d,\"tid\":%d,\"ts\":%.3f,"
+          "\"dur\":%.3f,\"args\":{%s}}",
+          NameOf(event.kind), trace.rank, tid,
+          static_cast<double>(event.begin_ns - origin_ns_) / 1000,
+          static_cast<double>(event.duration_ns) / 1000, ArgumentsOf(event)));
+    }
+  }
+
+ private:
+  void Put(const std::string& event) {
+    std::fprintf(file_, "%s\n%s", first_ ? "" : ",", event.c_str());
+    first_ = false;
+  }
+
+  std::FILE* const file_;
+  const int64_t origin_ns_;
+  bool first_ = true;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<TraceFile>> TraceFile::Create(
+    const std::string& path) {
+  std::FILE* const file = std::fopen(path.c_str(), "w");
+  std::unique_ptr<TraceFile> trace(new TraceFile(path, file));
+  if (file == nullptr) return trace->Failure();
+  return trace;
+}
+
+TraceFile::~TraceFile() {
+  if (file_ != nullptr) std::fclose(file_);
+}
+
+absl::Status TraceFile::Failure() const {
+  return absl::UnavailableError(absl::StrCat(
+      "--trace ", path_, ": cannot be written: ", std::strerror(errno)));
+}
+
+absl::Status TraceFile::Write(const std::vector<RankTrace>& traces) {
+  int64_t origin_ns = std::numeric_limits<int64_t>::max();
+  for (const RankTrace& trace : traces) {
+    for (const TraceEvent& event : trace.events) {
+      origin_ns = std::min(origin_ns, event.begin_ns);
+    }
+  }
+  std::fputs("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[", file_);
+  Writer writer(file_, origin_ns);
+  for (const RankTrace& trace : traces) writer.AddDevice(trace);
+  std::fputs("\n]}\n", file_);
+  const bool written = std::ferror(file_) == 0;
+  if (std::fclose(std::exchange(file_, nullptr)) != 0 || !written) {
+    return Failure();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SaveTrace(coordinator::Coordinator& coordinator, TraceFile& file) {
+  const std::vector<RankTrace> traces = coordinator.Traces();
+  const uint32_t devices = coordinator.plan().rank_count();
+  for (const RankTrace& trace : traces) {
+    if (trace.dropped == 0) continue;
+    std::fprintf(stderr,
+                 "--trace: %s had room for %zu events; the %llu behind them "
+                 "are missing\n",
+                 trace.name.c_str(), trace.events.size(),
+                 static_cast<unsigned long long>(trace.dropped));
+  }
+  if (traces.size() < devices) {
+    std::fprintf(stderr, "--trace: %zu of %u devices did not answer\n",
+                 devices - traces.size(), devices);
+  }
+  return file.Write(traces);
+}
+
+}  // namespace shoal::cli
