@@ -17,6 +17,12 @@ class TracedFile final : public memory::BlockFile {
     return file_->ReadAt(offset, to);
   }
 
+  void Register(std::span<std::byte> memory) override {
+    file_->Register(memory);
+  }
+  void Unregister(std::span<std::byte> memory) override {
+    file_->Unregister(memory);
+  }
   uint64_t alignment() const override { return file_->alignment(); }
   absl::string_view engine() const override { return file_->engine(); }
   absl::string_view path() const override { return file_->path(); }
