@@ -6,6 +6,7 @@ namespace shoal::cli {
 void AddBenchVerb(Command& root) {
   Command& bench = root.AddVerb("bench", "Measuring parts of this machine");
   AddBenchCpuVerb(bench);
+  AddBenchDiskVerb(bench);
   AddBenchNetVerb(bench);
   AddBenchAllreduceVerb(bench);
 }

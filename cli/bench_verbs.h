@@ -9,6 +9,7 @@ namespace shoal::cli {
 
 void AddBenchAllreduceVerb(Command& bench);
 void AddBenchCpuVerb(Command& bench);
+void AddBenchDiskVerb(Command& bench);
 void AddBenchNetVerb(Command& bench);
 
 }  // namespace shoal::cli

@@ -91,6 +91,7 @@ absl::StatusOr<SessionOptions> SessionOptionsOfCluster(
   SHOAL_ASSIGN_OR_RETURN(options.local_devices, LocalDevices(local, how));
   options.plan.run.may_poll = CoresSuffice(options.local_devices);
   options.isa = how.isa;
+  options.io = how.io;
   options.listen_address = config.listen;
   options.join_timeout = config.join_timeout;
   options.insecure = config.insecure || where.insecure;

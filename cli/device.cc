@@ -28,6 +28,7 @@ absl::StatusOr<Device> MakeDevice(const DeviceOptions& options) {
   worker::ProfileOptions profile_options;
   profile_options.name = options.name;
   profile_options.isa = options.isa;
+  profile_options.io = options.io;
   profile_options.threads = options.threads;
   profile_options.store_directory = options.store_directory;
   profile_options.budget_bytes = options.budget_bytes;
@@ -40,6 +41,7 @@ absl::StatusOr<Device> MakeDevice(const DeviceOptions& options) {
   engine_options.disk_cap_bytes = options.disk_cap_bytes;
   engine_options.threads = options.threads;
   engine_options.isa = options.isa;
+  engine_options.file_system = &memory::FileSystem::Real(options.io);
   engine_options.bind_address = InBrackets(options.bind_address);
   if (IsWildcard(options.bind_address)) {
     engine_options.advertised_address = InBrackets(options.advertised_address);

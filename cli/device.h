@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "memory/file_system.h"
 #include "parallel/planner.h"
 #include "transport/zmq_context.h"
 #include "worker/rank_engine.h"
@@ -21,6 +22,7 @@ struct DeviceOptions {
   uint64_t budget_bytes = 0;  // 0: 80 % of what is available
   uint32_t threads = 1;
   std::string isa = "auto";
+  memory::IoEngine io = memory::IoEngine::kAuto;
   // Where this device listens for other ranks; IPv6 without brackets.
   std::string bind_address = "127.0.0.1";
   // What they dial where that is all addresses (IsWildcard()).

@@ -15,6 +15,7 @@
 namespace shoal::cli {
 namespace {
 
+using memory::IoEngine;
 using parallel::Collective;
 using parallel::KvFormat;
 using parallel::Payload;
@@ -90,6 +91,18 @@ void AddNumericFlags(Command& verb, HowFlags& flags) {
 
 }  // namespace
 
+const Choices<IoEngine>& IoChoices() {
+  static const Choices<IoEngine> choices = {{"auto", IoEngine::kAuto},
+                                            {"uring", IoEngine::kUring},
+                                            {"pread", IoEngine::kPread},
+                                            {"mmap", IoEngine::kMmap}};
+  return choices;
+}
+
+std::string WordOf(IoEngine engine) {
+  return IoChoices()[static_cast<size_t>(engine)].first;
+}
+
 absl::Status ParseParallel(const std::string& text, uint32_t& tensor_parallel,
                            uint32_t& pipeline_parallel) {
   const auto wrong = absl::InvalidArgumentError(
@@ -125,6 +138,10 @@ void AddDeviceFlags(Command& verb, HowFlags& flags) {
                 .help = "Instruction set: auto, scalar, ... (auto)",
                 .group = kGroup},
                SetText(&flags.isa));
+  AddChoice(verb, "--io",
+            "How weights are read from disk (auto: io_uring where the system "
+            "allows it, else pread)",
+            IoChoices(), flags.io);
 }
 
 void AddHowFlags(Command& verb, HowFlags& flags) {

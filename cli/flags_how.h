@@ -10,7 +10,9 @@
 
 #include "absl/status/statusor.h"
 #include "cli/command.h"
+#include "cli/flag_values.h"
 #include "coordinator/placement.h"
+#include "memory/file_system.h"
 
 namespace shoal::cli {
 
@@ -29,6 +31,7 @@ struct HowFlags {
   std::optional<parallel::KvFormat> kv;            // nothing: kF16
   std::optional<parallel::Transport> transport;    // nothing: kTcp
   std::string isa = "auto";
+  memory::IoEngine io = memory::IoEngine::kAuto;
   std::string store;
   std::string trace;  // file to write; empty: none
   absl::Duration data_timeout = absl::Seconds(30);
@@ -41,8 +44,12 @@ void AddHowFlags(Command& verb, HowFlags& flags);
 // Of the verbs that run a model themselves.
 void AddTraceFlag(Command& verb, HowFlags& flags);
 
-// --threads, --store and --isa, which workers have, too.
+// --threads, --store, --isa and --io, which workers have, too.
 void AddDeviceFlags(Command& verb, HowFlags& flags);
+
+// The words of --io.
+const Choices<memory::IoEngine>& IoChoices();
+std::string WordOf(memory::IoEngine engine);
 
 // "auto" or "tp=2,pp=3", either part alone, too.
 // Errors: kInvalidArgument  anything else

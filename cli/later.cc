@@ -30,14 +30,12 @@ constexpr std::array kLater = {
     Later{"", "logs", "collecting the logs of a fleet"},
     Later{"", "doctor", "checking a machine"},
     Later{"", "support-bundle", "collecting facts for a report"},
-    Later{"bench", "disk", "measuring disks by command; plan measures them"},
     Later{"bench", "e2e", "measuring whole runs; run --json tells"},
     Later{"model", "verify", "comparing model files; use model inspect"},
     Later{"model", "quantize", "quantising models"},
     Later{"plan", "--simulate", "planning for a described fleet"},
     Later{"*", "--coordinator", "talking to a running service"},
     Later{"*", "--http", "the HTTP interface"},
-    Later{"*", "--io", "choosing how disks are read"},
     Later{"*", "--head", "keeping the head on one device"},
 };
 

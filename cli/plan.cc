@@ -49,6 +49,7 @@ absl::StatusOr<std::vector<parallel::DeviceProfile>> ProfilesOf(
   first.store_directory = options.local_devices[0].store_directory;
   first.threads = options.local_devices[0].threads;
   first.isa = options.isa;
+  first.io = options.io;
   SHOAL_ASSIGN_OR_RETURN(const Device device, MakeDevice(first));
   for (const LocalDeviceOptions& local : options.local_devices) {
     parallel::DeviceProfile profile = device.profile;

@@ -59,6 +59,7 @@ absl::StatusOr<SessionOptions> SessionOptionsOf(const std::string& model,
   }
   options.plan.run.may_poll = CoresSuffice(options.local_devices);
   options.isa = how.isa;
+  options.io = how.io;
   if (elsewhere) {
     options.listen_address = where.listen;
     options.expect = where.expect;
@@ -89,6 +90,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Start(
   device.budget_bytes = own.budget_bytes;
   device.threads = own.threads;
   device.isa = options.isa;
+  device.io = options.io;
   SHOAL_ASSIGN_OR_RETURN(const HostPort listen,
                          ParseHostPort(options.listen_address));
   device.bind_address = listen.host;
@@ -130,6 +132,7 @@ absl::Status Session::StartWorkers(const SessionOptions& options,
     worker.join = address;
     worker.local_rank = i;
     worker.isa = options.isa;
+    worker.io = options.io;
     worker.device = options.local_devices[i];
     fleet.workers.push_back({worker.device.name, ToWords(worker)});
   }

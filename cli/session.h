@@ -37,6 +37,7 @@ struct SessionOptions {
   // The first is this process (rank 0), the others processes of --local.
   std::vector<LocalDeviceOptions> local_devices;
   std::string isa = "auto";
+  memory::IoEngine io = memory::IoEngine::kAuto;
   std::string listen_address = "127.0.0.1:0";
   uint32_t expect = 0;                      // workers from elsewhere
   std::vector<std::string> expected_names;  // of them; empty: any

@@ -1,10 +1,13 @@
 #include "cli/summary.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/byte_size.h"
 #include "cli/table.h"
 
@@ -32,6 +35,22 @@ void SetStages(coordinator::Coordinator& coordinator, RunFacts& facts) {
   for (auto& stages : facts.rank_stages) {
     std::sort(stages.begin(), stages.end());
   }
+}
+
+// How the disks of the devices that stream are read; empty if none does.
+std::string ReadingText(const RunFacts& facts) {
+  std::vector<std::string> engines;
+  for (const parallel::RankReport& report : facts.reports) {
+    if (report.window_bytes == 0 ||
+        std::find(engines.begin(), engines.end(), report.io_engine) !=
+            engines.end()) {
+      continue;
+    }
+    engines.push_back(report.io_engine);
+  }
+  if (engines.empty()) return "";
+  return absl::StrCat("weights streamed by ", absl::StrJoin(engines, "; "),
+                      "\n");
 }
 
 std::string Milliseconds(absl::Duration total,
@@ -73,6 +92,7 @@ std::string SummaryText(const RunFacts& facts) {
   const coordinator::GenerateResult& result = facts.result;
   return absl::StrCat(
       table.Text(), "compute, stall, wait and exchange in ms per token\n",
+      ReadingText(facts),
       absl::StrFormat(
           "%d prompt tokens, first token after %.0f ms; %d tokens, %.1f "
           "tokens/s",

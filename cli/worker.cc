@@ -100,6 +100,7 @@ absl::Status RunWorker(const WorkerFlags& flags) {
   options.disk_cap_bytes = flags.worker.device.disk_cap_bytes;
   options.threads = ThreadsOf(flags.how, 1);
   options.isa = flags.how.isa;
+  options.io = flags.how.io;
   if (local) {
     options.store_directory = flags.how.store;
   } else {
@@ -157,6 +158,8 @@ std::vector<std::string> ToWords(const WorkerArguments& arguments) {
                                     device.store_directory,
                                     "--isa",
                                     arguments.isa,
+                                    "--io",
+                                    WordOf(arguments.io),
                                     "--local-rank",
                                     absl::StrCat(arguments.local_rank)};
   if (device.disk_cap_bytes != UINT64_MAX) {

@@ -15,6 +15,7 @@ struct WorkerArguments {
   std::string join;         // HOST:PORT
   uint32_t local_rank = 0;  // > 0: a worker of --local
   std::string isa = "auto";
+  memory::IoEngine io = memory::IoEngine::kAuto;
   LocalDeviceOptions device;
 };
 

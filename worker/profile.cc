@@ -55,10 +55,12 @@ absl::StatusOr<ProfileResult> MeasureProfile(const ProfileOptions& options) {
   SHOAL_ASSIGN_OR_RETURN(
       profile.work_macs_per_second,
       MeasureProducts(*kernels, options.threads, options.measure_time));
-  const auto disk =
-      MeasureDiskRate(options.store_directory, options.measure_time);
+  const auto disk = MeasureDiskRate(options.store_directory, options.io,
+                                    options.measure_time);
   if (disk.ok()) {
     profile.disk_bytes_per_second = *disk;
+  } else if (absl::IsUnimplemented(disk.status())) {
+    return disk.status();
   } else {
     result.remark = absl::StrCat("the disk's rate is assumed to be ",
                                  profile.disk_bytes_per_second / 1e6,

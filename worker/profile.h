@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "memory/file_system.h"
 #include "parallel/planner.h"
 
 namespace shoal::worker {
@@ -18,7 +19,8 @@ struct ProfileOptions {
   std::string isa = "auto";     // kernels::SelectKernels()
   uint32_t threads = 1;         // >= 1
   std::string store_directory;  // whose disk is measured; made if missing
-  uint64_t budget_bytes = 0;    // 0: 80 % of what is available
+  memory::IoEngine io = memory::IoEngine::kAuto;
+  uint64_t budget_bytes = 0;  // 0: 80 % of what is available
   absl::Duration measure_time = absl::Milliseconds(150);  // each, at most
 };
 
@@ -33,6 +35,7 @@ struct ProfileResult {
 // fixed_bytes is what the process takes now, and a reserve.
 // Errors: kInvalidArgument    unknown isa
 //         kResourceExhausted  the system refuses the memory
+//         kUnimplemented      the system refuses the engine
 absl::StatusOr<ProfileResult> MeasureProfile(const ProfileOptions& options);
 
 }  // namespace shoal::worker

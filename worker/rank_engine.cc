@@ -30,6 +30,11 @@ transport::LinkKey KeyFrom(uint64_t key) {
   return bytes;
 }
 
+// Whether a pass waited for the disk for more than a third of its time.
+bool IsDiskBound(const PassTimes& times) {
+  return 2 * times.stall > times.compute + times.wait + times.exchange;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RankEngine>> RankEngine::Create(
@@ -181,7 +186,12 @@ absl::Status RankEngine::RunLocally(const parallel::Pass& pass,
   const uint64_t sent = channels ? channels->bytes_sent() : 0;
   const uint64_t received = channels ? channels->bytes_received() : 0;
   const uint64_t consumed = loaded_->cache().counters().consumed_bytes;
-  if (channels) channels->set_polling_time(PollingTime(kPassPolling));
+  // Whoever waits for the disk need not be awake for the other ranks or the
+  // team: the time that this takes passes while the disk reads.
+  const bool disk_bound = IsDiskBound(runner_->times());
+  const absl::Duration polling = disk_bound ? kIdlePolling : kPassPolling;
+  if (channels) channels->set_polling_time(PollingTime(polling));
+  team_->set_spin(loaded_->setup().options.may_poll && !disk_bound);
   const kernels::ThreadTeam::Pass awake(*team_);
   const absl::Status status = runner_->Run(pass, residual, logits);
   if (channels) channels->set_polling_time(PollingTime(kIdlePolling));

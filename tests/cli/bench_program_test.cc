@@ -1,17 +1,24 @@
 // `shoal bench net` and `allreduce` as a person runs them; not their figures.
 
+#include <filesystem>
+#include <fstream>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/cli/program.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace shoal::cli {
 namespace {
 
 using nlohmann::json;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr size_t kTransports = 2;
 constexpr size_t kSizes = 7;  // 1 to 64 KiB
@@ -48,6 +55,45 @@ TEST(BenchProgramTest, AllreduceMeasuresAnyNumberOfProcesses) {
     ASSERT_EQ(result.exit_code, 0) << result.err;
     ExpectAFigureForEach(json::parse(result.out).at("exchanges"));
   }
+}
+
+TEST(BenchProgramTest, DiskMeasuresEveryEngineSizeAndDepthAndLeavesNoFile) {
+  const testing::TemporaryFolder folder;
+  const ProgramResult result =
+      RunProgram({"bench", "disk", "--json", "--store", folder.path(), "--size",
+                  "8MiB", "--time", "1ms"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json report = json::parse(result.out);
+  std::set<std::string> engines;
+  std::set<std::tuple<std::string, uint64_t, uint32_t>> seen;
+  for (const json& row : report.at("rates")) {
+    const auto engine = row.at("engine").get<std::string>();
+    engines.insert(engine);
+    seen.emplace(engine, row.at("request_bytes").get<uint64_t>(),
+                 row.at("depth").get<uint32_t>());
+    EXPECT_GT(row.at("bytes_per_second"), 0);
+    EXPECT_GT(row.at("busy_bytes_per_second"), 0);
+  }
+  // One that the system refuses is named with the reason.
+  EXPECT_EQ(engines.size() + report.at("refused").size(), 3u);
+  EXPECT_TRUE(engines.contains("mmap"));
+  EXPECT_EQ(seen.size(), engines.size() * 8 * 4);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(BenchProgramTest, DiskReadsAFileThatIsThereByOneEngine) {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder.File("weights");
+  std::ofstream(path) << std::string(size_t{9} << 20, 'x');
+  const ProgramResult result = RunProgram(
+      {"bench", "disk", "--io", "pread", "--file", path, "--time", "1ms"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr(path));
+  EXPECT_THAT(result.out, Not(HasSubstr("mmap")));
+  const ProgramResult missing =
+      RunProgram({"bench", "disk", "--file", path + "x"});
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_THAT(missing.err, HasSubstr(path + "x"));
 }
 
 TEST(BenchProgramTest, PeerIsForOurOwnUse) {

@@ -54,16 +54,16 @@ class EngineTest : public ::testing::TestWithParam<IoEngine> {
 };
 
 TEST_P(EngineTest, ReadsTheBytesOfARealFileWhateverTheSize) {
-  Open(9 * base::kMiB);
+  Open(13 * base::kMiB);
   if (file_ == nullptr) return;
   EXPECT_EQ(kStoreAlignment % file_->alignment(), 0u);
-  auto slab = Slab::Create(8 * base::kMiB);
+  auto slab = Slab::Create(12 * base::kMiB);
   ASSERT_TRUE(slab.ok()) << slab.status();
   for (const uint64_t bytes :
        {kStoreAlignment, 5 * kStoreAlignment, kUringPartBytes,
         kUringPartBytes + kStoreAlignment, 3 * kUringPartBytes,
         // More parts than are in flight at once.
-        uint64_t{8} * base::kMiB - kStoreAlignment}) {
+        uint64_t{12} * base::kMiB - kStoreAlignment}) {
     for (const uint64_t offset : {uint64_t{0}, 11 * kStoreAlignment}) {
       const auto to = slab->span().first(bytes);
       std::fill(to.begin(), to.end(), std::byte{0xee});

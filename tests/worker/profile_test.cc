@@ -58,8 +58,11 @@ TEST(ProfileTest, TheDefaultBudgetIsFourFifthsOfWhatIsAvailable) {
 TEST(ProfileTest, SaysWhyTheDiskCouldNotBeMeasured) {
   const std::string file = ::testing::TempDir() + "profile_no_directory";
   std::ofstream(file) << "x";
-  EXPECT_EQ(MeasureDiskRate(file, absl::Milliseconds(1)).status().code(),
-            absl::StatusCode::kUnavailable);
+  EXPECT_EQ(
+      MeasureDiskRate(file, memory::IoEngine::kAuto, absl::Milliseconds(1))
+          .status()
+          .code(),
+      absl::StatusCode::kUnavailable);
   const auto result = MeasureProfile(OptionsFor(file));
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_THAT(result->remark, ::testing::HasSubstr(file));
