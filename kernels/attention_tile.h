@@ -1,7 +1,8 @@
 // Attention for vector instruction sets: the online softmax (arXiv 1805.02867)
-// over blocks of 32 positions, each of which is widened to floats once for all
-// queries that go together. Both products, of queries with keys and of weights
-// with values, are then tiles of [queries, 32] that stay in registers.
+// over blocks of 32 positions. Both products, of queries with keys and of
+// weights with values, are tiles of [queries, 32] that stay in registers. Where
+// the queries make more than one tile, a block is widened to floats once for
+// all.
 //
 // V has the vector operations of one instruction set: a type Float of kLanes
 // floats, Load, Store, Set1, Add, Sub, Mul, Div, Max, Fma (a * b + c), Exp,
@@ -22,136 +23,9 @@
 #include <cstring>
 
 #include "kernels/attention.h"
+#include "kernels/attention_rows.h"
 
 namespace shoal::kernels {
-
-// Columns of all tiles.
-inline constexpr uint32_t kAttentionColumns = kKvPagePositions;
-// Elements of keys that are widened at a time.
-inline constexpr uint32_t kAttentionKeyRows = 64;
-
-static inline uint32_t ElementBytes(KvType type) {
-  switch (type) {
-    case KvType::kF32:
-      return 4;
-    case KvType::kF16:
-      return 2;
-    case KvType::kQ8:
-      break;
-  }
-  return 1;
-}
-
-// to[i] for `count` elements, widened; not for kQ8.
-template <typename V>
-static inline void WidenFloats(KvType type, const std::byte* from,
-                               uint32_t count, float* to) {
-  if (type == KvType::kF32) {
-    std::memcpy(to, from, count * sizeof(float));
-    return;
-  }
-  uint32_t i = 0;
-  for (; i + V::kLanes <= count; i += V::kLanes) {
-    V::Store(V::FromHalfs(from + 2 * i), to + i);
-  }
-  if (i == count) return;
-  std::byte rest[2 * V::kLanes] = {};
-  float floats[V::kLanes];
-  std::memcpy(rest, from + 2 * i, 2 * (count - i));
-  V::Store(V::FromHalfs(rest), floats);
-  std::memcpy(to + i, floats, (count - i) * sizeof(float));
-}
-
-// Rows [begin, begin + count) of keys [dim, 32], which lie across, widened.
-// REQUIRES: begin % kKvBlockElements == 0.
-template <typename V>
-static inline void WidenKeys(KvType type, const std::byte* keys, uint32_t dim,
-                             uint32_t begin, uint32_t count, float* to) {
-  constexpr uint32_t kVectors = kAttentionColumns / V::kLanes;
-  const std::byte* from =
-      keys + uint64_t{begin} * kAttentionColumns * ElementBytes(type);
-  if (type != KvType::kQ8) {
-    WidenFloats<V>(type, from, count * kAttentionColumns, to);
-    return;
-  }
-  const std::byte* scales = keys + uint64_t{dim} * kAttentionColumns +
-                            begin / kKvBlockElements * kAttentionColumns * 2;
-  for (uint32_t i = 0; i < count; scales += 2 * kAttentionColumns) {
-    typename V::Float scale[kVectors];
-    for (uint32_t n = 0; n < kVectors; ++n) {
-      scale[n] = V::FromHalfs(scales + 2 * n * V::kLanes);
-    }
-    const uint32_t end =
-        count - i < kKvBlockElements ? count : i + kKvBlockElements;
-    for (; i < end; ++i) {
-      for (uint32_t n = 0; n < kVectors; ++n) {
-        const uint32_t at = i * kAttentionColumns + n * V::kLanes;
-        V::Store(V::Mul(V::FromBytes(from + at), scale[n]), to + at);
-      }
-    }
-  }
-}
-
-// 32 elements that lie along.
-template <typename V>
-static inline void WidenRow(KvType type, const std::byte* from, float scale,
-                            float* to) {
-  if (type == KvType::kF32) {
-    std::memcpy(to, from, kAttentionColumns * sizeof(float));
-    return;
-  }
-  const auto factor = V::Set1(scale);
-  for (uint32_t c = 0; c < kAttentionColumns; c += V::kLanes) {
-    V::Store(type == KvType::kF16 ? V::FromHalfs(from + 2 * c)
-                                  : V::Mul(V::FromBytes(from + c), factor),
-             to + c);
-  }
-}
-
-// The columns [begin, begin + columns) of the slots [first, past) of values
-// [32, dim], widened to rows of 32, zeros behind them.
-// REQUIRES: begin % kKvBlockElements == 0; columns <= kKvBlockElements.
-template <typename V>
-static inline void WidenValues(KvType type, const std::byte* values,
-                               uint32_t dim, uint32_t begin, uint32_t columns,
-                               uint32_t first, uint32_t past, float* to) {
-  const uint32_t element = ElementBytes(type);
-  const std::byte* from = values + uint64_t{begin} * element;
-  const uint64_t stride = uint64_t{dim} * element;
-  alignas(64) float scales[kAttentionColumns] = {};
-  if (type == KvType::kQ8) {
-    WidenFloats<V>(KvType::kF16,
-                   values + uint64_t{kKvPagePositions} * dim +
-                       begin / kKvBlockElements * kKvPagePositions * 2,
-                   kKvPagePositions, scales);
-  }
-  if (columns < kAttentionColumns) {
-    for (uint32_t slot = first; slot < past; ++slot) {
-      alignas(64) std::byte row[kAttentionColumns * sizeof(float)] = {};
-      std::memcpy(row, from + slot * stride, columns * element);
-      WidenRow<V>(type, row, scales[slot], to + slot * kAttentionColumns);
-    }
-    return;
-  }
-  if (type == KvType::kF16) {
-    for (uint32_t slot = first; slot < past; ++slot) {
-      WidenRow<V>(KvType::kF16, from + slot * stride, 0,
-                  to + slot * kAttentionColumns);
-    }
-    return;
-  }
-  if (type == KvType::kQ8) {
-    for (uint32_t slot = first; slot < past; ++slot) {
-      WidenRow<V>(KvType::kQ8, from + slot * stride, scales[slot],
-                  to + slot * kAttentionColumns);
-    }
-    return;
-  }
-  for (uint32_t slot = first; slot < past; ++slot) {
-    WidenRow<V>(KvType::kF32, from + slot * stride, 0,
-                to + slot * kAttentionColumns);
-  }
-}
 
 // What the next page is fetched into the cache from while the processor
 // multiplies: for row k of a factor, the line at `from + k * step`.
@@ -161,11 +35,11 @@ struct Ahead {
 };
 
 // c[r][0..31] += sum over k in [begin, end) of a[r][k] * b[k][0..31].
-template <typename V, uint32_t R>
-static inline void MultiplyRows(const float* const* a, const float* b,
+template <typename V, uint32_t R, typename Rows>
+static inline void MultiplyRows(const float* const* a, const Rows& b,
                                 uint32_t begin, uint32_t end, Ahead ahead,
                                 float* const* c) {
-  constexpr uint32_t kVectors = kAttentionColumns / V::kLanes;
+  constexpr uint32_t kVectors = kAttentionVectors<V>;
   typename V::Float sums[R][kVectors];
   for (uint32_t r = 0; r < R; ++r) {
     for (uint32_t n = 0; n < kVectors; ++n) {
@@ -177,7 +51,7 @@ static inline void MultiplyRows(const float* const* a, const float* b,
     typename V::Float factors[R];
     for (uint32_t r = 0; r < R; ++r) factors[r] = V::Set1(a[r][k]);
     for (uint32_t n = 0; n < kVectors; ++n) {
-      const auto row = V::Load(b + k * kAttentionColumns + n * V::kLanes);
+      const auto row = b.At(k, n);
       for (uint32_t r = 0; r < R; ++r) {
         sums[r][n] = V::Fma(factors[r], row, sums[r][n]);
       }
@@ -190,9 +64,9 @@ static inline void MultiplyRows(const float* const* a, const float* b,
   }
 }
 
-template <typename V, uint32_t R>
+template <typename V, uint32_t R, typename Rows>
 static inline void MultiplyRest(uint32_t rows, const float* const* a,
-                                const float* b, uint32_t begin, uint32_t end,
+                                const Rows& b, uint32_t begin, uint32_t end,
                                 Ahead ahead, float* const* c) {
   if constexpr (R > 0) {
     if (rows == R) return MultiplyRows<V, R>(a, b, begin, end, ahead, c);
@@ -200,10 +74,13 @@ static inline void MultiplyRest(uint32_t rows, const float* const* a,
   }
 }
 
-template <typename V>
-static inline void Multiply(uint32_t rows, const float* const* a,
-                            const float* b, uint32_t begin, uint32_t end,
-                            Ahead ahead, float* const* c) {
+template <typename V, typename Rows>
+static inline void Multiply(uint32_t rows, const float* const* a, const Rows& b,
+                            uint32_t begin, uint32_t end, Ahead ahead,
+                            float* const* c) {
+  if (rows <= V::kRows) {
+    return MultiplyRest<V, V::kRows>(rows, a, b, begin, end, ahead, c);
+  }
   uint32_t r = 0;
   for (; r + V::kRows <= rows; r += V::kRows) {
     MultiplyRows<V, V::kRows>(a + r, b, begin, end, ahead, c + r);
@@ -227,26 +104,32 @@ template <typename V>
 static inline void TakeScores(const AttentionArgs& args, AttentionRow& row,
                               float* scores) {
   constexpr uint32_t kLanes = V::kLanes;
-  for (uint32_t i = 0; i < kAttentionColumns; i += kLanes) {
-    auto score = V::Mul(V::Load(scores + i), V::Set1(args.scale));
-    if (args.score_cap != 0.0f) {
-      // tanh(y) = 1 - 2 / (1 + e^(2 y)).
-      const auto one = V::Set1(1.0f);
-      const auto power = V::Exp(V::Mul(score, V::Set1(2.0f / args.score_cap)));
-      const auto rest = V::Div(V::Set1(2.0f), V::Add(one, power));
-      score = V::Mul(V::Set1(args.score_cap), V::Sub(one, rest));
+  constexpr uint32_t kVectors = kAttentionVectors<V>;
+  typename V::Float score[kVectors];
+  for (uint32_t n = 0; n < kVectors; ++n) {
+    score[n] = V::Mul(V::Load(scores + n * kLanes), V::Set1(args.scale));
+    if (args.score_cap == 0.0f) continue;
+    // tanh(y) = 1 - 2 / (1 + e^(2 y)).
+    const auto one = V::Set1(1.0f);
+    const auto power = V::Exp(V::Mul(score[n], V::Set1(2.0f / args.score_cap)));
+    const auto rest = V::Div(V::Set1(2.0f), V::Add(one, power));
+    score[n] = V::Mul(V::Set1(args.score_cap), V::Sub(one, rest));
+  }
+  if (row.first > 0 || row.past < kAttentionColumns) {
+    // What is not seen may be anything, NaN included.
+    for (uint32_t n = 0; n < kVectors; ++n) {
+      V::Store(score[n], scores + n * kLanes);
     }
-    V::Store(score, scores + i);
+    for (uint32_t i = 0; i < row.first; ++i) scores[i] = -__builtin_inff();
+    for (uint32_t i = row.past; i < kAttentionColumns; ++i) {
+      scores[i] = -__builtin_inff();
+    }
+    for (uint32_t n = 0; n < kVectors; ++n) {
+      score[n] = V::Load(scores + n * kLanes);
+    }
   }
-  // What is not seen may be anything, NaN included.
-  for (uint32_t i = 0; i < row.first; ++i) scores[i] = -__builtin_inff();
-  for (uint32_t i = row.past; i < kAttentionColumns; ++i) {
-    scores[i] = -__builtin_inff();
-  }
-  auto largest = V::Load(scores);
-  for (uint32_t i = kLanes; i < kAttentionColumns; i += kLanes) {
-    largest = V::Max(largest, V::Load(scores + i));
-  }
+  auto largest = score[0];
+  for (uint32_t n = 1; n < kVectors; ++n) largest = V::Max(largest, score[n]);
   const float block_max = V::MaxLane(largest);
   row.rescale = 1.0f;
   if (!(block_max <= row.max)) {
@@ -255,11 +138,11 @@ static inline void TakeScores(const AttentionArgs& args, AttentionRow& row,
     row.rescale = factors[0];
     row.max = block_max;
   }
-  const float max = row.max;
+  const auto max = V::Set1(row.max);
   auto sum = V::Set1(0.0f);
-  for (uint32_t i = 0; i < kAttentionColumns; i += kLanes) {
-    const auto weights = V::Exp(V::Sub(V::Load(scores + i), V::Set1(max)));
-    V::Store(weights, scores + i);
+  for (uint32_t n = 0; n < kVectors; ++n) {
+    const auto weights = V::Exp(V::Sub(score[n], max));
+    V::Store(weights, scores + n * kLanes);
     sum = V::Add(sum, weights);
   }
   row.sum = row.sum * row.rescale + V::SumLanes(sum);
@@ -272,7 +155,7 @@ struct AttentionState {
   uint32_t seeing_count;
   // Vectors that straddle cache lines take twice the time.
   alignas(64) float scores[kAttentionQueriesMax][kAttentionColumns];
-  alignas(64) float widened[kAttentionKeyRows * kAttentionColumns];
+  alignas(64) float widened[kAttentionColumns * kAttentionColumns];
 };
 
 static inline void FindRowsThatSee(const AttentionArgs& args, uint32_t start,
@@ -289,49 +172,59 @@ static inline void FindRowsThatSee(const AttentionArgs& args, uint32_t start,
   }
 }
 
+// What a tile reads of what was widened.
+template <typename V>
+static inline FloatRows<V> WidenedRows(const AttentionState& state) {
+  return {reinterpret_cast<const std::byte*>(state.widened),
+          kAttentionColumns * sizeof(float)};
+}
+
 template <typename V>
 static inline void MultiplyKeys(const AttentionArgs& args,
                                 const std::byte* page, const std::byte* next,
                                 AttentionState& state) {
+  const uint32_t rows = state.seeing_count;
   const float* factors[kAttentionQueriesMax];
   float* scores[kAttentionQueriesMax];
-  for (uint32_t i = 0; i < state.seeing_count; ++i) {
+  for (uint32_t i = 0; i < rows; ++i) {
     scores[i] = state.scores[i];
     std::memset(scores[i], 0, sizeof(state.scores[i]));
   }
   const uint64_t row_bytes =
       uint64_t{kAttentionColumns} * ElementBytes(args.shape.type);
-  for (uint32_t d = 0; d < args.shape.key_dim; d += kAttentionKeyRows) {
-    const uint32_t count = args.shape.key_dim - d < kAttentionKeyRows
-                               ? args.shape.key_dim - d
-                               : kAttentionKeyRows;
-    WidenKeys<V>(args.shape.type, page, args.shape.key_dim, d, count,
-                 state.widened);
-    for (uint32_t i = 0; i < state.seeing_count; ++i) {
+  const auto at = [&](uint32_t d) {
+    for (uint32_t i = 0; i < rows; ++i) {
       factors[i] = args.queries[state.seeing[i]].query + d;
     }
-    Multiply<V>(state.seeing_count, factors, state.widened, 0, count,
-                {next + d * row_bytes, row_bytes}, scores);
-  }
+    return Ahead{next + d * row_bytes, row_bytes};
+  };
+  ForKeyRows<V>(args.shape.type, page, args.shape.key_dim,
+                [&](const auto& keys, uint32_t begin, uint32_t count) {
+                  if (rows <= V::kRows) {
+                    const Ahead ahead = at(begin);
+                    return Multiply<V>(rows, factors, keys, 0, count, ahead,
+                                       scores);
+                  }
+                  for (uint32_t k = 0; k < count; k += kAttentionColumns) {
+                    const uint32_t rest = count - k;
+                    const uint32_t part =
+                        rest < kAttentionColumns ? rest : kAttentionColumns;
+                    Widen<V>(keys, k, k + part, state.widened);
+                    const Ahead ahead = at(begin + k);
+                    Multiply<V>(rows, factors, WidenedRows<V>(state), 0, part,
+                                ahead, scores);
+                  }
+                });
 }
 
-// Adds the values of the columns [begin, begin + columns) to the results.
-template <typename V>
-static inline void MultiplyValues(const AttentionArgs& args, uint32_t begin,
-                                  uint32_t columns, Ahead ahead,
-                                  AttentionState& state) {
+// Adds weights times `values`, those of all rows that see the block, to their
+// results `to`.
+template <typename V, typename Rows>
+static inline void MultiplyValues(const Rows& values, Ahead ahead,
+                                  AttentionState& state, float* const* to) {
   const float* weights[kAttentionQueriesMax];
-  float* to[kAttentionQueriesMax];
-  alignas(64) float parts[kAttentionQueriesMax][kAttentionColumns];
   for (uint32_t i = 0; i < state.seeing_count; ++i) {
     weights[i] = state.scores[i];
-    float* out = args.queries[state.seeing[i]].out + begin;
-    to[i] = out;
-    if (columns < kAttentionColumns) {
-      std::memcpy(parts[i], out, columns * sizeof(float));
-      for (uint32_t c = columns; c < kAttentionColumns; ++c) parts[i][c] = 0;
-      to[i] = parts[i];
-    }
     // The largest score seldom grows after the first blocks.
     if (state.rows[state.seeing[i]].rescale == 1.0f) continue;
     const auto rescale = V::Set1(state.rows[state.seeing[i]].rescale);
@@ -348,12 +241,31 @@ static inline void MultiplyValues(const AttentionArgs& args, uint32_t begin,
            state.rows[state.seeing[end]].past == row.past) {
       ++end;
     }
-    Multiply<V>(end - i, weights + i, state.widened, row.first, row.past, ahead,
+    Multiply<V>(end - i, weights + i, values, row.first, row.past, ahead,
                 to + i);
     i = end;
   }
+}
+
+// The last dim % 32 columns.
+template <typename V>
+static inline void AddLastValues(const AttentionArgs& args,
+                                 const std::byte* values, uint32_t first,
+                                 uint32_t past, AttentionState& state) {
+  const uint32_t dim = args.shape.value_dim;
+  const uint32_t columns = dim % kAttentionColumns;
+  const uint32_t begin = dim - columns;
+  float* to[kAttentionQueriesMax];
+  alignas(64) float parts[kAttentionQueriesMax][kAttentionColumns];
   for (uint32_t i = 0; i < state.seeing_count; ++i) {
-    if (columns == kAttentionColumns) break;
+    std::memset(parts[i], 0, sizeof(parts[i]));
+    std::memcpy(parts[i], args.queries[state.seeing[i]].out + begin,
+                columns * sizeof(float));
+    to[i] = parts[i];
+  }
+  WidenLastColumns<V>(args.shape.type, values, dim, first, past, state.widened);
+  MultiplyValues<V>(WidenedRows<V>(state), {values, 0}, state, to);
+  for (uint32_t i = 0; i < state.seeing_count; ++i) {
     std::memcpy(args.queries[state.seeing[i]].out + begin, parts[i],
                 columns * sizeof(float));
   }
@@ -371,13 +283,22 @@ static inline void AddValues(const AttentionArgs& args, const std::byte* values,
     if (row.first < first) first = row.first;
     if (row.past > past) past = row.past;
   }
-  for (uint32_t d = 0; d < dim; d += kAttentionColumns) {
-    const uint32_t columns =
-        dim - d < kAttentionColumns ? dim - d : kAttentionColumns;
-    WidenValues<V>(args.shape.type, values, dim, d, columns, first, past,
-                   state.widened);
-    MultiplyValues<V>(args, d, columns,
-                      {next + d * element, uint64_t{dim} * element}, state);
+  float* to[kAttentionQueriesMax];
+  for (uint32_t d = 0; d + kAttentionColumns <= dim; d += kAttentionColumns) {
+    for (uint32_t i = 0; i < state.seeing_count; ++i) {
+      to[i] = args.queries[state.seeing[i]].out + d;
+    }
+    const Ahead ahead = {next + d * element, uint64_t{dim} * element};
+    WithValueRows<V>(args.shape.type, values, dim, d, [&](const auto& columns) {
+      if (state.seeing_count <= V::kRows) {
+        return MultiplyValues<V>(columns, ahead, state, to);
+      }
+      Widen<V>(columns, first, past, state.widened + first * kAttentionColumns);
+      MultiplyValues<V>(WidenedRows<V>(state), ahead, state, to);
+    });
+  }
+  if (dim % kAttentionColumns != 0) {
+    AddLastValues<V>(args, values, first, past, state);
   }
 }
 
