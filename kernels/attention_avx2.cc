@@ -26,6 +26,9 @@ struct Vector {
     return _mm256_fmadd_ps(a, b, c);
   }
   static Float Exp(Float x) { return avx2::Exp(x); }
+  static bool AnyAbove(Float a, Float b) {
+    return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NLE_UQ)) != 0;
+  }
   static float SumLanes(Float values) { return avx2::SumLanes(values); }
   static float MaxLane(Float values) { return avx2::MaxLane(values); }
   static Float FromHalfs(const std::byte* from) {

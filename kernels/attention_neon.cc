@@ -24,6 +24,9 @@ struct Vector {
   static Float Max(Float a, Float b) { return vmaxq_f32(a, b); }
   static Float Fma(Float a, Float b, Float c) { return vfmaq_f32(c, a, b); }
   static Float Exp(Float x) { return neon::Exp(x); }
+  static bool AnyAbove(Float a, Float b) {
+    return vminvq_u32(vcleq_f32(a, b)) == 0;
+  }
   static float SumLanes(Float values) { return vaddvq_f32(values); }
   static float MaxLane(Float values) { return vmaxvq_f32(values); }
   static Float FromHalfs(const std::byte* from) {

@@ -55,42 +55,27 @@ struct HalfRows {
   }
 };
 
-// Bytes with a scale for each column: keys.
+// Quants without their scales.
 template <typename V>
-struct ByteKeyRows {
+struct ByteRows {
   const std::byte* from;
-  typename V::Float scales[kAttentionVectors<V>];
+  uint64_t stride;
 
-  // `halfs`: the f16 scales [32].
-  ByteKeyRows(const std::byte* bytes, const std::byte* halfs) : from(bytes) {
-    for (uint32_t n = 0; n < kAttentionVectors<V>; ++n) {
-      scales[n] = V::FromHalfs(halfs + 2 * n * V::kLanes);
-    }
-  }
   typename V::Float At(uint32_t k, uint32_t n) const {
-    return V::Mul(V::FromBytes(from + k * kAttentionColumns + n * V::kLanes),
-                  scales[n]);
+    return V::FromBytes(from + k * stride + n * V::kLanes);
   }
 };
 
-// Bytes with a scale for each row: values.
+// The scales of a block of 32 elements of all positions of a page, as floats.
 template <typename V>
-struct ByteValueRows {
-  const std::byte* from;
-  uint64_t stride;
-  alignas(64) float scales[kAttentionColumns];
+struct BlockScales {
+  alignas(64) float values[kKvPagePositions];
 
-  // `halfs`: the f16 scales [32].
-  ByteValueRows(const std::byte* bytes, uint64_t row_stride,
-                const std::byte* halfs)
-      : from(bytes), stride(row_stride) {
+  // `halfs`: f16.
+  explicit BlockScales(const std::byte* halfs) {
     for (uint32_t n = 0; n < kAttentionVectors<V>; ++n) {
-      V::Store(V::FromHalfs(halfs + 2 * n * V::kLanes), scales + n * V::kLanes);
+      V::Store(V::FromHalfs(halfs + 2 * n * V::kLanes), values + n * V::kLanes);
     }
-  }
-  typename V::Float At(uint32_t k, uint32_t n) const {
-    return V::Mul(V::FromBytes(from + k * stride + n * V::kLanes),
-                  V::Set1(scales[k]));
   }
 };
 
@@ -106,81 +91,68 @@ static inline void Widen(const Rows& rows, uint32_t begin, uint32_t end,
   }
 }
 
-// Calls use(rows, begin, count) for the elements [begin, begin + count) of the
-// keys [dim, 32] of a page, one piece after another.
+// Calls use(rows, scales, begin, count) for the elements [begin, begin + count)
+// of the keys [dim, 32] of a page, one piece after another; `scales` [32] are
+// of the columns, null where there are none.
 template <typename V, typename Use>
 static inline void ForKeyRows(KvType type, const std::byte* keys, uint32_t dim,
                               Use use) {
   constexpr uint64_t kRowElements = kAttentionColumns;
+  const float* none = nullptr;
   switch (type) {
     case KvType::kF32:
-      return use(FloatRows<V>{keys, 4 * kRowElements}, 0, dim);
+      return use(FloatRows<V>{keys, 4 * kRowElements}, none, 0, dim);
     case KvType::kF16:
-      return use(HalfRows<V>{keys, 2 * kRowElements}, 0, dim);
+      return use(HalfRows<V>{keys, 2 * kRowElements}, none, 0, dim);
     case KvType::kQ8:
       break;
   }
   const std::byte* halfs = keys + dim * kRowElements;
   for (uint32_t d = 0; d < dim; d += kKvBlockElements) {
     const uint32_t rest = dim - d;
-    use(ByteKeyRows<V>(keys + d * kRowElements, halfs), d,
+    const BlockScales<V> scales(halfs);
+    use(ByteRows<V>{keys + d * kRowElements, kRowElements}, scales.values, d,
         rest < kKvBlockElements ? rest : kKvBlockElements);
     halfs += 2 * kAttentionColumns;
   }
 }
 
-// Calls use(rows) for the 32 columns from `begin` on of values [32, dim].
-// REQUIRES: begin % 32 == 0; begin + 32 <= dim.
+// Calls use(rows, scales) for the 32 columns from `begin` on of the values
+// [32, dim] of a page; `scales` [32] are of the rows, null where there are
+// none. Where dim ends before, the columns of the rows [first, past) are copied
+// first, zeros behind them.
 template <typename V, typename Use>
 static inline void WithValueRows(KvType type, const std::byte* values,
-                                 uint32_t dim, uint32_t begin, Use use) {
+                                 uint32_t dim, uint32_t begin, uint32_t first,
+                                 uint32_t past, Use use) {
   const uint64_t element = ElementBytes(type);
   const std::byte* from = values + begin * element;
+  uint64_t stride = dim * element;
+  alignas(64) std::byte copy[kKvPagePositions * kAttentionColumns * 4];
+  if (dim - begin < kAttentionColumns) {
+    const uint64_t copied_stride = kAttentionColumns * element;
+    const uint64_t bytes = (dim - begin) * element;
+    for (uint32_t k = first; k < past; ++k) {
+      std::byte* to = copy + k * copied_stride;
+      std::memcpy(to, from + k * stride, bytes);
+      std::memset(to + bytes, 0, copied_stride - bytes);
+    }
+    from = copy;
+    stride = copied_stride;
+  }
+  const float* none = nullptr;
   switch (type) {
     case KvType::kF32:
-      return use(FloatRows<V>{from, dim * element});
+      return use(FloatRows<V>{from, stride}, none);
     case KvType::kF16:
-      return use(HalfRows<V>{from, dim * element});
+      return use(HalfRows<V>{from, stride}, none);
     case KvType::kQ8:
       break;
   }
   // [dim / 32, 32], behind the values.
-  const std::byte* halfs =
-      values + uint64_t{kKvPagePositions} * dim + 2 * uint64_t{begin};
-  use(ByteValueRows<V>(from, dim, halfs));
-}
-
-// The last columns of values whose dim is no multiple of 32, [32, dim % 32],
-// made 32 with zeros behind them: floats [32, 32] of the slots [first, past).
-template <typename V>
-static inline void WidenLastColumns(KvType type, const std::byte* values,
-                                    uint32_t dim, uint32_t first, uint32_t past,
-                                    float* to) {
-  const uint32_t begin = dim / kAttentionColumns * kAttentionColumns;
-  const uint64_t element = ElementBytes(type);
-  // One row of a narrower page: values, and behind them their scales.
-  alignas(64) std::byte row[4 * kAttentionColumns] = {};
-  const std::byte* halfs =
-      values + uint64_t{kKvPagePositions} * dim + 2 * uint64_t{begin};
-  for (uint32_t slot = first; slot < past; ++slot) {
-    std::memcpy(row, values + (uint64_t{slot} * dim + begin) * element,
-                (dim - begin) * element);
-    float* row_to = to + slot * kAttentionColumns;
-    switch (type) {
-      case KvType::kF32:
-        Widen<V>(FloatRows<V>{row, 0}, 0, 1, row_to);
-        break;
-      case KvType::kF16:
-        Widen<V>(HalfRows<V>{row, 0}, 0, 1, row_to);
-        break;
-      case KvType::kQ8: {
-        ByteValueRows<V> rows(row, 0, halfs);
-        rows.scales[0] = rows.scales[slot];
-        Widen<V>(rows, 0, 1, row_to);
-        break;
-      }
-    }
-  }
+  const BlockScales<V> scales(values + uint64_t{kKvPagePositions} * dim +
+                              2 * uint64_t{begin});
+  use(ByteRows<V>{from, stride}, scales.values);
 }
 
 }  // namespace shoal::kernels

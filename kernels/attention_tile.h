@@ -6,8 +6,9 @@
 //
 // V has the vector operations of one instruction set: a type Float of kLanes
 // floats, Load, Store, Set1, Add, Sub, Mul, Div, Max, Fma (a * b + c), Exp,
-// SumLanes, MaxLane, FromHalfs (kLanes f16), FromBytes (kLanes int8), and
-// kRows, how many queries of a tile fit the registers.
+// SumLanes, MaxLane, AnyAbove (whether a lane of a is not <= that of b),
+// FromHalfs (kLanes f16), FromBytes (kLanes int8), and kRows, how many queries
+// of a tile fit the registers.
 //
 // Numerics: a score is one chain of multiply-adds in the order of the elements,
 // an element of the result one in the order of positions. Neither depends on
@@ -27,27 +28,35 @@
 
 namespace shoal::kernels {
 
-// What the next page is fetched into the cache from while the processor
-// multiplies: for row k of a factor, the line at `from + k * step`.
-struct Ahead {
-  const std::byte* from;
-  uint64_t step;
+// Elements of keys that are widened at a time, at most.
+inline constexpr uint32_t kAttentionWidenedRows = 64;
+static_assert(kAttentionWidenedRows >= kKvPagePositions);
+
+struct TileExtras {
+  // While row k of a factor is multiplied, this line of the next page is
+  // fetched into the cache: `ahead + k * ahead_step`.
+  const std::byte* ahead;
+  uint64_t ahead_step;
+  const float* scales;  // of the columns [32]; null: none
 };
 
-// c[r][0..31] += sum over k in [begin, end) of a[r][k] * b[k][0..31].
+// c[r][0..31] += sum over k in [begin, end) of a[r][k] * b[k][0..31], times
+// scales[0..31] if there are any.
 template <typename V, uint32_t R, typename Rows>
 static inline void MultiplyRows(const float* const* a, const Rows& b,
-                                uint32_t begin, uint32_t end, Ahead ahead,
-                                float* const* c) {
+                                uint32_t begin, uint32_t end,
+                                const TileExtras& extras, float* const* c) {
   constexpr uint32_t kVectors = kAttentionVectors<V>;
+  const float* const scales = extras.scales;
   typename V::Float sums[R][kVectors];
   for (uint32_t r = 0; r < R; ++r) {
     for (uint32_t n = 0; n < kVectors; ++n) {
-      sums[r][n] = V::Load(c[r] + n * V::kLanes);
+      sums[r][n] =
+          scales == nullptr ? V::Load(c[r] + n * V::kLanes) : V::Set1(0.0f);
     }
   }
   for (uint32_t k = begin; k < end; ++k) {
-    __builtin_prefetch(ahead.from + k * ahead.step);
+    __builtin_prefetch(extras.ahead + k * extras.ahead_step);
     typename V::Float factors[R];
     for (uint32_t r = 0; r < R; ++r) factors[r] = V::Set1(a[r][k]);
     for (uint32_t n = 0; n < kVectors; ++n) {
@@ -59,6 +68,10 @@ static inline void MultiplyRows(const float* const* a, const Rows& b,
   }
   for (uint32_t r = 0; r < R; ++r) {
     for (uint32_t n = 0; n < kVectors; ++n) {
+      if (scales != nullptr) {
+        sums[r][n] = V::Fma(sums[r][n], V::Load(scales + n * V::kLanes),
+                            V::Load(c[r] + n * V::kLanes));
+      }
       V::Store(sums[r][n], c[r] + n * V::kLanes);
     }
   }
@@ -67,25 +80,25 @@ static inline void MultiplyRows(const float* const* a, const Rows& b,
 template <typename V, uint32_t R, typename Rows>
 static inline void MultiplyRest(uint32_t rows, const float* const* a,
                                 const Rows& b, uint32_t begin, uint32_t end,
-                                Ahead ahead, float* const* c) {
+                                const TileExtras& extras, float* const* c) {
   if constexpr (R > 0) {
-    if (rows == R) return MultiplyRows<V, R>(a, b, begin, end, ahead, c);
-    MultiplyRest<V, R - 1>(rows, a, b, begin, end, ahead, c);
+    if (rows == R) return MultiplyRows<V, R>(a, b, begin, end, extras, c);
+    MultiplyRest<V, R - 1>(rows, a, b, begin, end, extras, c);
   }
 }
 
 template <typename V, typename Rows>
 static inline void Multiply(uint32_t rows, const float* const* a, const Rows& b,
-                            uint32_t begin, uint32_t end, Ahead ahead,
-                            float* const* c) {
+                            uint32_t begin, uint32_t end,
+                            const TileExtras& extras, float* const* c) {
   if (rows <= V::kRows) {
-    return MultiplyRest<V, V::kRows>(rows, a, b, begin, end, ahead, c);
+    return MultiplyRest<V, V::kRows>(rows, a, b, begin, end, extras, c);
   }
   uint32_t r = 0;
   for (; r + V::kRows <= rows; r += V::kRows) {
-    MultiplyRows<V, V::kRows>(a + r, b, begin, end, ahead, c + r);
+    MultiplyRows<V, V::kRows>(a + r, b, begin, end, extras, c + r);
   }
-  MultiplyRest<V, V::kRows - 1>(rows - r, a + r, b, begin, end, ahead, c + r);
+  MultiplyRest<V, V::kRows - 1>(rows - r, a + r, b, begin, end, extras, c + r);
 }
 
 // A query on its way through the blocks.
@@ -130,9 +143,9 @@ static inline void TakeScores(const AttentionArgs& args, AttentionRow& row,
   }
   auto largest = score[0];
   for (uint32_t n = 1; n < kVectors; ++n) largest = V::Max(largest, score[n]);
-  const float block_max = V::MaxLane(largest);
   row.rescale = 1.0f;
-  if (!(block_max <= row.max)) {
+  if (V::AnyAbove(largest, V::Set1(row.max))) {
+    const float block_max = V::MaxLane(largest);
     float factors[kLanes];
     V::Store(V::Exp(V::Set1(row.max - block_max)), factors);
     row.rescale = factors[0];
@@ -155,7 +168,8 @@ struct AttentionState {
   uint32_t seeing_count;
   // Vectors that straddle cache lines take twice the time.
   alignas(64) float scores[kAttentionQueriesMax][kAttentionColumns];
-  alignas(64) float widened[kAttentionColumns * kAttentionColumns];
+  alignas(64) float scaled[kAttentionQueriesMax][kAttentionColumns];
+  alignas(64) float widened[kAttentionWidenedRows * kAttentionColumns];
 };
 
 static inline void FindRowsThatSee(const AttentionArgs& args, uint32_t start,
@@ -185,46 +199,60 @@ static inline void MultiplyKeys(const AttentionArgs& args,
                                 AttentionState& state) {
   const uint32_t rows = state.seeing_count;
   const float* factors[kAttentionQueriesMax];
-  float* scores[kAttentionQueriesMax];
+  float* sums[kAttentionQueriesMax];
   for (uint32_t i = 0; i < rows; ++i) {
-    scores[i] = state.scores[i];
-    std::memset(scores[i], 0, sizeof(state.scores[i]));
+    sums[i] = state.scores[i];
+    std::memset(sums[i], 0, sizeof(state.scores[i]));
   }
   const uint64_t row_bytes =
       uint64_t{kAttentionColumns} * ElementBytes(args.shape.type);
-  const auto at = [&](uint32_t d) {
-    for (uint32_t i = 0; i < rows; ++i) {
-      factors[i] = args.queries[state.seeing[i]].query + d;
-    }
-    return Ahead{next + d * row_bytes, row_bytes};
-  };
-  ForKeyRows<V>(args.shape.type, page, args.shape.key_dim,
-                [&](const auto& keys, uint32_t begin, uint32_t count) {
-                  if (rows <= V::kRows) {
-                    const Ahead ahead = at(begin);
-                    return Multiply<V>(rows, factors, keys, 0, count, ahead,
-                                       scores);
-                  }
-                  for (uint32_t k = 0; k < count; k += kAttentionColumns) {
-                    const uint32_t rest = count - k;
-                    const uint32_t part =
-                        rest < kAttentionColumns ? rest : kAttentionColumns;
-                    Widen<V>(keys, k, k + part, state.widened);
-                    const Ahead ahead = at(begin + k);
-                    Multiply<V>(rows, factors, WidenedRows<V>(state), 0, part,
-                                ahead, scores);
-                  }
-                });
+  ForKeyRows<V>(
+      args.shape.type, page, args.shape.key_dim,
+      [&](const auto& keys, const float* scales, uint32_t begin,
+          uint32_t count) {
+        const bool direct = rows <= V::kRows;
+        const uint32_t step = direct ? count : kAttentionWidenedRows;
+        for (uint32_t k = 0; k < count; k += step) {
+          const uint32_t part = count - k < step ? count - k : step;
+          const uint32_t d = begin + k;
+          for (uint32_t i = 0; i < rows; ++i) {
+            factors[i] = args.queries[state.seeing[i]].query + d;
+          }
+          const TileExtras extras = {next + d * row_bytes, row_bytes, scales};
+          if (direct) {
+            Multiply<V>(rows, factors, keys, 0, part, extras, sums);
+            return;
+          }
+          Widen<V>(keys, k, k + part, state.widened);
+          Multiply<V>(rows, factors, WidenedRows<V>(state), 0, part, extras,
+                      sums);
+        }
+      });
 }
 
-// Adds weights times `values`, those of all rows that see the block, to their
-// results `to`.
-template <typename V, typename Rows>
-static inline void MultiplyValues(const Rows& values, Ahead ahead,
-                                  AttentionState& state, float* const* to) {
-  const float* weights[kAttentionQueriesMax];
+// The weights of the queries that see the block, times the values' scales.
+template <typename V>
+static inline void ScaleWeights(const float* scales, AttentionState& state,
+                                const float** weights) {
   for (uint32_t i = 0; i < state.seeing_count; ++i) {
     weights[i] = state.scores[i];
+    if (scales == nullptr) continue;
+    float* to = state.scaled[i];
+    for (uint32_t c = 0; c < kAttentionColumns; c += V::kLanes) {
+      V::Store(V::Mul(V::Load(state.scores[i] + c), V::Load(scales + c)),
+               to + c);
+    }
+    weights[i] = to;
+  }
+}
+
+// Adds weights times `values` to the results `to` [32] of the queries that see
+// the block.
+template <typename V, typename Rows>
+static inline void MultiplyValues(const float* const* weights,
+                                  const Rows& values, const TileExtras& extras,
+                                  AttentionState& state, float* const* to) {
+  for (uint32_t i = 0; i < state.seeing_count; ++i) {
     // The largest score seldom grows after the first blocks.
     if (state.rows[state.seeing[i]].rescale == 1.0f) continue;
     const auto rescale = V::Set1(state.rows[state.seeing[i]].rescale);
@@ -241,64 +269,50 @@ static inline void MultiplyValues(const Rows& values, Ahead ahead,
            state.rows[state.seeing[end]].past == row.past) {
       ++end;
     }
-    Multiply<V>(end - i, weights + i, values, row.first, row.past, ahead,
+    Multiply<V>(end - i, weights + i, values, row.first, row.past, extras,
                 to + i);
     i = end;
   }
 }
 
-// The last dim % 32 columns.
+// The columns [begin, begin + 32) of the values, fewer at their end.
 template <typename V>
-static inline void AddLastValues(const AttentionArgs& args,
-                                 const std::byte* values, uint32_t first,
-                                 uint32_t past, AttentionState& state) {
+static inline void AddColumns(const AttentionArgs& args, uint32_t begin,
+                              const std::byte* values, const std::byte* next,
+                              AttentionState& state) {
   const uint32_t dim = args.shape.value_dim;
-  const uint32_t columns = dim % kAttentionColumns;
-  const uint32_t begin = dim - columns;
-  float* to[kAttentionQueriesMax];
-  alignas(64) float parts[kAttentionQueriesMax][kAttentionColumns];
-  for (uint32_t i = 0; i < state.seeing_count; ++i) {
-    std::memset(parts[i], 0, sizeof(parts[i]));
-    std::memcpy(parts[i], args.queries[state.seeing[i]].out + begin,
-                columns * sizeof(float));
-    to[i] = parts[i];
-  }
-  WidenLastColumns<V>(args.shape.type, values, dim, first, past, state.widened);
-  MultiplyValues<V>(WidenedRows<V>(state), {values, 0}, state, to);
-  for (uint32_t i = 0; i < state.seeing_count; ++i) {
-    std::memcpy(args.queries[state.seeing[i]].out + begin, parts[i],
-                columns * sizeof(float));
-  }
-}
-
-template <typename V>
-static inline void AddValues(const AttentionArgs& args, const std::byte* values,
-                             const std::byte* next, AttentionState& state) {
-  const uint32_t element = ElementBytes(args.shape.type);
-  const uint32_t dim = args.shape.value_dim;
+  const uint32_t columns = dim - begin;
   uint32_t first = kKvPagePositions;
   uint32_t past = 0;
+  float* to[kAttentionQueriesMax];
+  alignas(64) float parts[kAttentionQueriesMax][kAttentionColumns];
   for (uint32_t i = 0; i < state.seeing_count; ++i) {
     const AttentionRow& row = state.rows[state.seeing[i]];
     if (row.first < first) first = row.first;
     if (row.past > past) past = row.past;
+    to[i] = args.queries[state.seeing[i]].out + begin;
+    if (columns >= kAttentionColumns) continue;
+    std::memset(parts[i], 0, sizeof(parts[i]));
+    std::memcpy(parts[i], to[i], columns * sizeof(float));
+    to[i] = parts[i];
   }
-  float* to[kAttentionQueriesMax];
-  for (uint32_t d = 0; d + kAttentionColumns <= dim; d += kAttentionColumns) {
-    for (uint32_t i = 0; i < state.seeing_count; ++i) {
-      to[i] = args.queries[state.seeing[i]].out + d;
-    }
-    const Ahead ahead = {next + d * element, uint64_t{dim} * element};
-    WithValueRows<V>(args.shape.type, values, dim, d, [&](const auto& columns) {
-      if (state.seeing_count <= V::kRows) {
-        return MultiplyValues<V>(columns, ahead, state, to);
-      }
-      Widen<V>(columns, first, past, state.widened + first * kAttentionColumns);
-      MultiplyValues<V>(WidenedRows<V>(state), ahead, state, to);
-    });
-  }
-  if (dim % kAttentionColumns != 0) {
-    AddLastValues<V>(args, values, first, past, state);
+  const uint64_t element = ElementBytes(args.shape.type);
+  const TileExtras extras = {next + begin * element, dim * element, nullptr};
+  WithValueRows<V>(
+      args.shape.type, values, dim, begin, first, past,
+      [&](const auto& rows, const float* scales) {
+        const float* weights[kAttentionQueriesMax];
+        ScaleWeights<V>(scales, state, weights);
+        if (state.seeing_count <= V::kRows) {
+          return MultiplyValues<V>(weights, rows, extras, state, to);
+        }
+        Widen<V>(rows, first, past, state.widened + first * kAttentionColumns);
+        MultiplyValues<V>(weights, WidenedRows<V>(state), extras, state, to);
+      });
+  for (uint32_t i = 0; i < state.seeing_count; ++i) {
+    if (columns >= kAttentionColumns) break;
+    std::memcpy(args.queries[state.seeing[i]].out + begin, parts[i],
+                columns * sizeof(float));
   }
 }
 
@@ -328,7 +342,9 @@ static inline void RunAttention(const AttentionArgs& args) {
     for (uint32_t i = 0; i < state.seeing_count; ++i) {
       TakeScores<V>(args, state.rows[state.seeing[i]], state.scores[i]);
     }
-    AddValues<V>(args, page + key_bytes, next + key_bytes, state);
+    for (uint32_t d = 0; d < args.shape.value_dim; d += kAttentionColumns) {
+      AddColumns<V>(args, d, page + key_bytes, next + key_bytes, state);
+    }
   }
   for (uint32_t r = 0; r < args.query_count; ++r) {
     float* out = args.queries[r].out;

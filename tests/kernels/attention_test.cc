@@ -284,6 +284,49 @@ TEST(AttentionTest, BitsDoNotDependOnWhatGoesTogether) {
   }
 }
 
+// What q8 cannot hold must not look like numbers: neither position nor block of
+// it may hide.
+TEST(AttentionTest, InQ8WhatIsNoNumberMakesItsBlockNan) {
+  for (const KernelTable* table : AllTables()) {
+    for (const float bad : {INFINITY, -INFINITY, NAN, 1e7f}) {
+      Cache cache(KvType::kQ8, 64, 70, 40);
+      cache.value[35][33] = bad;  // a Put() of it would be rounded
+      StoreKeyAndValue(*table, {KvType::kQ8, 64, 70}, 3, cache.key[35].data(),
+                       cache.value[35].data(),
+                       &cache.storage[KvPageBytes(KvType::kQ8, 64, 70)]);
+      std::vector<float> got(70);
+      cache.Attend(*table, 0, 40, got.data());
+      for (uint32_t i = 0; i < 70; ++i) {
+        EXPECT_EQ(std::isnan(got[i]), i >= 32 && i < 64)
+            << table->isa << " " << bad << " " << i;
+      }
+    }
+  }
+}
+
+TEST(AttentionTest, InQ8ZerosAndTheSmallestNumbersStay) {
+  for (const KernelTable* table : AllTables()) {
+    Cache cache(KvType::kQ8, 32, 64, 1);
+    for (uint32_t i = 0; i < 64; ++i) {
+      // A scale of 2^-24, the least f16; quants 0 to 127.
+      cache.value[0][i] = i < 32 ? 0.0f : static_cast<float>(i * 2) * 0x1p-24f;
+    }
+    cache.value[0][63] = 127 * 0x1p-24f;
+    const std::vector<float> wanted = cache.value[0];
+    cache.Put(0, cache.storage.data());
+    std::vector<float> got(64, NAN);
+    cache.Attend(*table, 0, 1, got.data());
+    EXPECT_EQ(got, wanted) << table->isa;
+  }
+}
+
+TEST(AttentionTest, PagesInQ8Take17ThirtySecondsOfThoseInF16) {
+  EXPECT_EQ(KvPageBytes(KvType::kQ8, 128, 64) * 32,
+            KvPageBytes(KvType::kF16, 128, 64) * 17);
+  // 80 = 32 + 32 + 16: three scales.
+  EXPECT_EQ(KvPageBytes(KvType::kQ8, 80, 80), 32u * 2 * (80 + 3 * 2));
+}
+
 TEST(AttentionTest, ImpossibleQueriesAreABug) {
   const Cache cache(KvType::kF32, 8, 8, 8);
   std::vector<float> out(8);
