@@ -100,7 +100,8 @@ absl::StatusOr<const std::byte*> StreamWindow::Take(uint32_t index,
     waiting_since = std::min(waiting_since, now);
     if (now >= deadline) {
       failure = absl::DeadlineExceededError(absl::StrCat(
-          "unit ", entries_[index].unit_index, " was not read within ",
+          "the disk did not answer: unit ", entries_[index].unit_index, " of ",
+          loader_.file().path(), " was not read within ",
           absl::FormatDuration(now - waiting_since)));
       break;
     }

@@ -1,11 +1,23 @@
 #include "memory/block_file.h"
 
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -20,6 +32,7 @@
 namespace shoal::memory {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
@@ -155,6 +168,67 @@ TEST_P(EngineTest, WhatIsWrittenLaterIsSeen) {
 INSTANTIATE_TEST_SUITE_P(Engines, EngineTest,
                          ::testing::Values(IoEngine::kAuto, IoEngine::kUring,
                                            IoEngine::kPread, IoEngine::kMmap));
+
+// The descriptor by which this process has `path` open.
+int DescriptorOf(const std::string& path) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code error;
+    if (std::filesystem::read_symlink(entry.path(), error) == path) {
+      return std::stoi(entry.path().filename().string());
+    }
+  }
+  return -1;
+}
+
+TEST_P(EngineTest, ADiskThatFailsIsUnavailableAndNamesTheFileAndThePlace) {
+  if (GetParam() == IoEngine::kMmap) GTEST_SKIP() << "needs no descriptor";
+  Open(4 * base::kMiB);
+  if (file_ == nullptr) return;
+  // A descriptor that refuses every read.
+  const int refusing = open(folder_.path().c_str(), O_RDONLY | O_DIRECTORY);
+  ASSERT_GE(refusing, 0);
+  const int descriptor = DescriptorOf(path());
+  ASSERT_GE(dup2(refusing, descriptor), 0);
+  close(refusing);
+  auto slab = Slab::Create(4 * base::kMiB);
+  ASSERT_TRUE(slab.ok()) << slab.status();
+  const absl::Status status = file_->ReadAt(0, slab->span());
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr(path()), HasSubstr("at 0 of")));
+}
+
+// Makes the system refuse io_uring, as many containers and phones do.
+void RefuseUring() {
+  sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  const sock_fprog program = {.len = std::size(code), .filter = code};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+    std::cerr << "cannot be refused here";
+    std::_Exit(2);
+  }
+}
+
+TEST(BlockFileDeathTest, WhereIoUringIsRefusedFilesAreReadWithPread) {
+  const testing::TemporaryFolder folder;
+  WriteFile(folder, 8192);
+  const std::string path = folder.File("units");
+  const auto report = [&] {
+    RefuseUring();
+    const auto file = FileSystem::Real().OpenForReading(path);
+    const auto forced = FileSystem::Real(IoEngine::kUring).OpenForReading(path);
+    std::cerr << (file.ok() ? (*file)->engine() : "none") << ", "
+              << forced.status();
+    std::_Exit(0);
+  };
+  EXPECT_EXIT(report(), ::testing::ExitedWithCode(0),
+              "(direct|buffered), UNIMPLEMENTED: .*io_uring");
+}
 
 TEST(BlockFileTest, AnEngineCanBeForced) {
   const testing::TemporaryFolder folder;

@@ -6,6 +6,7 @@
 #include "gtest/gtest.h"
 #include "memory/weight_cache.h"
 #include "tests/memory/test_share.h"
+#include "tests/testing/simulated_clock.h"
 
 namespace shoal::memory {
 namespace {
@@ -151,6 +152,37 @@ TEST(WeightCacheFaultTest, AFailedReadFailsOneAcquireAndNoOtherUnit) {
   EXPECT_EQ(TakeAndRelease(share, **cache, 2), absl::OkStatus());
   EXPECT_EQ(TakeAndRelease(share, **cache, 3), absl::OkStatus());
   RunPass(share, **cache);
+}
+
+TEST(WeightCacheFaultTest, ADiskThatStopsAnsweringIsWaitedForUntilTheDeadline) {
+  testing::SimulatedClock clock(2);  // this thread and the reader
+  TestShare share = FourUnits();
+  std::atomic<int> stops = 1;
+  share.file->set_hook([&](uint64_t offset, std::span<std::byte> bytes) {
+    const bool touches = offset + bytes.size() > share.entries[2].offset;
+    if (touches && stops-- > 0) clock.SleepFor(absl::Seconds(10));
+    return absl::OkStatus();
+  });
+  auto cache = WeightCache::Create(
+      {.window_bytes = 64 * kKiB, .reads_in_flight = 1, .clock = &clock},
+      *share.file, share.entries);
+  ASSERT_TRUE(cache.ok()) << cache.status();
+  EXPECT_EQ(TakeAndRelease(share, **cache, 0), absl::OkStatus());
+  EXPECT_EQ(TakeAndRelease(share, **cache, 1), absl::OkStatus());
+  std::array<const std::byte*, 1> data;
+  const absl::Time start = clock.Now();
+  const absl::Status early =
+      (*cache)->Acquire(2, 1, data, start + absl::Seconds(4)).status();
+  EXPECT_EQ(early.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(std::string(early.message()),
+              AllOf(HasSubstr("unit 102"), HasSubstr("fake.bin"),
+                    HasSubstr("within 4s")));
+  // The same unit, when the disk answers again.
+  EXPECT_EQ(TakeAndRelease(share, **cache, 2), absl::OkStatus());
+  EXPECT_EQ(clock.Now() - start, absl::Seconds(10));
+  EXPECT_EQ(TakeAndRelease(share, **cache, 3), absl::OkStatus());
+  EXPECT_EQ((*cache)->counters().stall, absl::Seconds(10));
+  clock.RunFree();
 }
 
 TEST(WeightCacheFaultTest, AResidentThatCannotBeReadFailsCreate) {

@@ -102,7 +102,7 @@ void FaultyFileSystem::set_free_bytes(uint64_t bytes) {
 absl::StatusOr<std::unique_ptr<memory::BlockFile>>
 FaultyFileSystem::OpenForReading(const std::string& path) {
   SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<memory::BlockFile> file,
-                         memory::FileSystem::Real().OpenForReading(path));
+                         files_.OpenForReading(path));
   if (read_hook_ == nullptr) return file;
   return std::make_unique<HookedFile>(std::move(file), read_hook_);
 }
@@ -110,7 +110,7 @@ FaultyFileSystem::OpenForReading(const std::string& path) {
 absl::StatusOr<std::unique_ptr<memory::WritableFile>>
 FaultyFileSystem::OpenForWriting(const std::string& path) {
   SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<memory::WritableFile> file,
-                         memory::FileSystem::Real().OpenForWriting(path));
+                         files_.OpenForWriting(path));
   return std::make_unique<LimitedFile>(std::move(file), *this);
 }
 

@@ -83,6 +83,9 @@ class FakeFile final : public memory::BlockFile {
 // Borrow it to a store; it must outlive the files it opened.
 class FaultyFileSystem final : public memory::FileSystem {
  public:
+  explicit FaultyFileSystem(memory::IoEngine engine = memory::IoEngine::kAuto)
+      : files_(memory::FileSystem::Real(engine)) {}
+
   void set_read_hook(ReadHook hook) { read_hook_ = std::move(hook); }
   // Bytes that may still be written before the disk is full.
   void set_free_bytes(uint64_t bytes);
@@ -97,6 +100,7 @@ class FaultyFileSystem final : public memory::FileSystem {
   absl::Status TakeRoom(uint64_t bytes);
 
  private:
+  memory::FileSystem& files_;
   ReadHook read_hook_;
   base::Mutex mutex_;
   uint64_t free_bytes_ ABSL_GUARDED_BY(mutex_) =
