@@ -10,6 +10,9 @@ namespace shoal::memory {
 namespace {
 
 constexpr uint64_t kWindowBytesDefault = 8 * base::kMiB;
+// Where nothing stays, there is room for requests of the largest size: fewer of
+// them cost less, on both sides of the window.
+constexpr uint64_t kStreamWindowBytesDefault = 16 * base::kMiB;
 constexpr uint64_t kWindowUnitsDefault = 4;
 
 uint64_t OtherBytes(const BudgetRequest& request) {
@@ -26,7 +29,9 @@ uint64_t WeightsFloorBytes(const BudgetRequest& request) {
 uint64_t WantedWindowBytes(const BudgetRequest& request) {
   uint64_t wanted = request.window_bytes_wanted;
   if (wanted == 0) {
-    wanted = std::max(kWindowBytesDefault,
+    wanted = std::max(request.mode == WeightsMode::kStream
+                          ? kStreamWindowBytesDefault
+                          : kWindowBytesDefault,
                       kWindowUnitsDefault * request.largest_unit_bytes);
   }
   return std::min(wanted, request.share_bytes);

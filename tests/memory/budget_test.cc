@@ -60,7 +60,7 @@ TEST(BudgetTest, StreamKeepsNothingEvenWhereEverythingFits) {
   const auto split = SplitBudget(Request(WeightsMode::kStream, 1000 * kMiB));
   ASSERT_TRUE(split.ok()) << split.status();
   EXPECT_EQ(split->resident_bytes, 0u);
-  EXPECT_EQ(split->window_bytes, 8 * kMiB);
+  EXPECT_EQ(split->window_bytes, 16 * kMiB);
 }
 
 TEST(BudgetTest, ResidentTakesEverythingOrIsRefused) {
