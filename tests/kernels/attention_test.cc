@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <random>
+#include <span>
 
 #include "kernels/kernel_table.h"
 #include "tests/kernels/kernel_testing.h"
@@ -14,21 +15,25 @@ namespace {
 using testing::AllTables;
 using testing::RandomFloats;
 
-// Rounds to what 8-bit blocks of 32 keep, by the definition: the least f16
-// scale of which 127 make the largest magnitude, found by trying them all from
-// below.
+// The least f16 of which 127 make the largest magnitude of `block`, found by
+// trying them all from below.
+double LeastScale(std::span<const float> block) {
+  double max = 0;
+  for (const float value : block) max = std::max(max, std::abs(double{value}));
+  uint16_t half = 0;
+  while (127 * double{FloatFromHalf(half)} < max) ++half;
+  return FloatFromHalf(half);
+}
+
+// Rounds to what 8-bit blocks of 32 keep.
 void ToQuants(std::vector<float>& row) {
   for (size_t begin = 0; begin < row.size(); begin += 32) {
-    const size_t end = std::min(row.size(), begin + 32);
-    double max = 0;
-    for (size_t i = begin; i < end; ++i) {
-      max = std::max(max, std::abs(double{row[i]}));
-    }
-    uint16_t half = 0;
-    while (127 * double{FloatFromHalf(half)} < max) ++half;
-    const double scale = FloatFromHalf(half);
-    for (size_t i = begin; i < end && scale > 0; ++i) {
-      row[i] = static_cast<float>(std::nearbyint(row[i] / scale) * scale);
+    const auto block =
+        std::span(row).subspan(begin, std::min<size_t>(32, row.size() - begin));
+    const double scale = LeastScale(block);
+    if (scale == 0) continue;
+    for (float& value : block) {
+      value = static_cast<float>(std::nearbyint(value / scale) * scale);
     }
   }
 }
@@ -280,6 +285,40 @@ TEST(AttentionTest, BitsDoNotDependOnWhatGoesTogether) {
           }
         }
       }
+    }
+  }
+}
+
+// The layout as the header tells it, read element by element.
+TEST(AttentionTest, InQ8EveryElementIsWithinHalfTheLeastScale) {
+  constexpr uint32_t kDim = 80;
+  std::mt19937 random(3);
+  const KvShape shape = {KvType::kQ8, kDim, kDim};
+  std::vector<std::byte> page(KvPageBytes(shape.type, kDim, kDim));
+  const std::byte* values = &page[KvRowsBytes(shape.type, kDim)];
+  const auto scale_at = [](const std::byte* from, uint32_t i, uint32_t slot) {
+    uint16_t half;
+    std::memcpy(&half, from + 32 * kDim + 2 * (i / 32 * 32 + slot), 2);
+    return double{FloatFromHalf(half)};
+  };
+  for (uint32_t slot = 0; slot < 32; ++slot) {
+    const auto key = RandomFloats(kDim, random);
+    const auto value = RandomFloats(kDim, random);
+    StoreKeyAndValue(**SelectKernels("scalar"), shape, slot, key.data(),
+                     value.data(), page.data());
+    for (uint32_t i = 0; i < kDim; ++i) {
+      const uint32_t begin = i / 32 * 32;
+      const uint32_t count = std::min(32u, kDim - begin);
+      const double key_scale = LeastScale(std::span(key).subspan(begin, count));
+      const double value_scale =
+          LeastScale(std::span(value).subspan(begin, count));
+      EXPECT_EQ(scale_at(page.data(), i, slot), key_scale);
+      EXPECT_EQ(scale_at(values, i, slot), value_scale);
+      // The quotient is rounded as a float before.
+      EXPECT_NEAR(static_cast<int8_t>(page[i * 32 + slot]) * key_scale, key[i],
+                  key_scale * (0.5 + 127 * 0x1p-22));
+      EXPECT_NEAR(static_cast<int8_t>(values[slot * kDim + i]) * value_scale,
+                  value[i], value_scale * (0.5 + 127 * 0x1p-22));
     }
   }
 }
