@@ -24,8 +24,9 @@ absl::StatusOr<std::shared_ptr<LoadedModel>> LoadedModel::Open(
         vocabulary, " rows; they must agree"));
   }
   SHOAL_ASSIGN_OR_RETURN(
-      model->units, UnitServer::Open(path, model->file->description.id,
-                                     model->file->table, digest_directory));
+      model->units,
+      UnitServer::Open(path, model->file->description.id, model->file->table,
+                       digest_directory, model->file->external));
   return model;
 }
 

@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "base/status_macros.h"
 #include "model/dimensions.h"
+#include "model/gguf_external.h"
 
 namespace shoal::coordinator {
 namespace {
@@ -41,6 +42,7 @@ absl::StatusOr<std::unique_ptr<ModelFile>> ModelFile::FromHeader(
   description.file_size = whole.file_size();
   description.id =
       ModelIdOf(description.header, whole.file_size(), whole.data_offset());
+  std::optional<model::GgufExternal> external = whole.external();
   whole = {};  // gives its memory back before the rest is read
   SHOAL_ASSIGN_OR_RETURN(
       model::GgufHeader header,
@@ -49,13 +51,16 @@ absl::StatusOr<std::unique_ptr<ModelFile>> ModelFile::FromHeader(
   SHOAL_ASSIGN_OR_RETURN(model::ModelSpec spec, model::LoadModelSpec(header));
   SHOAL_ASSIGN_OR_RETURN(model::UnitTable table,
                          model::UnitTable::Create(spec, header));
+  if (external) {
+    SHOAL_RETURN_IF_ERROR(model::CheckExternal(*external, spec, header, table));
+  }
   std::vector<base::UnitSpec> units = table.Specs();
   description.name = spec.name.empty()
                          ? std::filesystem::path(path).stem().string()
                          : spec.name;
   return std::make_unique<ModelFile>(
       ModelFile{path, std::move(header), std::move(spec), std::move(table),
-                std::move(units), std::move(description)});
+                std::move(units), std::move(description), std::move(external)});
 }
 
 absl::StatusOr<parallel::Plan> PlanModel(

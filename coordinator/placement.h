@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,8 +40,11 @@ struct ModelFile {
   model::UnitTable table;
   std::vector<base::UnitSpec> units;       // table.Specs()
   parallel::ModelDescription description;  // what ranks are told
+  // Of a file without most of its tensor data (model/gguf_external.h).
+  std::optional<model::GgufExternal> external;
 
-  // Errors: of GgufHeader::ReadFile(), LoadModelSpec(), UnitTable::Create().
+  // Errors: of GgufHeader::ReadFile(), LoadModelSpec(), UnitTable::Create()
+  // and model::CheckExternal().
   static absl::StatusOr<std::unique_ptr<ModelFile>> Read(
       const std::string& path);
 

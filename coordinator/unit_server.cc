@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "model/gguf_external.h"
 
 namespace shoal::coordinator {
 
@@ -43,7 +44,8 @@ class UnitServer::Buffer {
 
 absl::StatusOr<std::unique_ptr<UnitServer>> UnitServer::Open(
     const std::string& path, const std::string& model_id,
-    const model::UnitTable& table, std::string digest_directory) {
+    const model::UnitTable& table, std::string digest_directory,
+    const std::optional<model::GgufExternal>& external) {
   SHOAL_ASSIGN_OR_RETURN(auto source, model::UnitSource::Open(path));
   SHOAL_ASSIGN_OR_RETURN(FileIdentity identity,
                          FileIdentity::Of(path, model_id));
@@ -52,19 +54,28 @@ absl::StatusOr<std::unique_ptr<UnitServer>> UnitServer::Open(
       digest_directory.empty()
           ? UnitDigests(unit_count)
           : LoadDigests(digest_directory, identity, unit_count);
-  return std::unique_ptr<UnitServer>(
-      new UnitServer(std::move(source), table, std::move(digest_directory),
-                     std::move(identity), std::move(digests)));
+  std::vector<bool> is_external;
+  if (external) {
+    is_external.resize(unit_count);
+    for (uint32_t i = 0; i < unit_count; ++i) {
+      is_external[i] = model::IsExternal(*external, table.unit(i));
+      if (is_external[i]) digests[i] = external->digests[i];
+    }
+  }
+  return std::unique_ptr<UnitServer>(new UnitServer(
+      std::move(source), table, std::move(digest_directory),
+      std::move(identity), std::move(digests), std::move(is_external)));
 }
 
 UnitServer::UnitServer(std::unique_ptr<model::UnitSource> source,
                        const model::UnitTable& table,
                        std::string digest_directory, FileIdentity identity,
-                       UnitDigests digests)
+                       UnitDigests digests, std::vector<bool> is_external)
     : source_(std::move(source)),
       table_(table),
       digest_directory_(std::move(digest_directory)),
       identity_(std::move(identity)),
+      is_external_(std::move(is_external)),
       digests_(std::move(digests)) {}
 
 absl::Status UnitServer::Fetch(
@@ -94,6 +105,14 @@ absl::Status UnitServer::FetchOne(
     return sink(unit);
   }
   const model::UnitLayout& layout = table_.unit(item.unit_index);
+  if (!is_external_.empty() && is_external_[item.unit_index]) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "unit ", item.unit_index, " (", base::ToString(layout.spec.id),
+        ") is not in this device's store, and its ", layout.spec.bytes,
+        " bytes are not in the model file, which is external; give the stores "
+        "that were made with the file (--store), to as many devices, in the "
+        "same order and with the same shares"));
+  }
   const Buffer buffer(*this, layout.spec.bytes);
   SHOAL_RETURN_IF_ERROR(source_->Read(layout, buffer.view()));
   bytes_read_ += layout.spec.bytes;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "base/mutex.h"
 #include "coordinator/digest_cache.h"
+#include "model/gguf.h"
 #include "model/unit_source.h"
 #include "model/unit_table.h"
 #include "parallel/rank.h"
@@ -33,11 +35,16 @@ class UnitServer final : public parallel::UnitFetcher {
   static constexpr int kReaderCountMax = 2;
 
   // `table` is borrowed and must outlive this. `digest_directory` empty: no
-  // digests are kept.
+  // digests are kept. `external`: of the model, if most of its tensor data is
+  // not in the file; the digests that it lists count without reading.
   // Errors: of model::UnitSource::Open() and FileIdentity::Of().
   static absl::StatusOr<std::unique_ptr<UnitServer>> Open(
       const std::string& path, const std::string& model_id,
-      const model::UnitTable& table, std::string digest_directory);
+      const model::UnitTable& table, std::string digest_directory,
+      const std::optional<model::GgufExternal>& external = std::nullopt);
+
+  // Errors: as parallel::UnitFetcher; also
+  //         kFailedPrecondition  a unit is wanted that is not in the file
 
   absl::Status Fetch(std::span<const Item> items,
                      absl::FunctionRef<absl::Status(const Unit&)> sink) override
@@ -58,7 +65,8 @@ class UnitServer final : public parallel::UnitFetcher {
 
   UnitServer(std::unique_ptr<model::UnitSource> source,
              const model::UnitTable& table, std::string digest_directory,
-             FileIdentity identity, UnitDigests digests);
+             FileIdentity identity, UnitDigests digests,
+             std::vector<bool> is_external);
 
   absl::Status FetchOne(const Item& item,
                         absl::FunctionRef<absl::Status(const Unit&)> sink);
@@ -67,6 +75,7 @@ class UnitServer final : public parallel::UnitFetcher {
   const model::UnitTable& table_;
   const std::string digest_directory_;
   const FileIdentity identity_;
+  const std::vector<bool> is_external_;  // by unit; empty: none is
 
   base::Mutex mutex_;
   base::CondVar changed_;

@@ -19,6 +19,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/unit.h"
 #include "kernels/weight_type.h"
 
 namespace shoal::model {
@@ -43,12 +44,23 @@ struct GgufTensor {
   uint64_t rows() const;  // product of the other dims
 };
 
+// Of a file without most of its tensor data, whose units lie in weight stores
+// (gguf_external.h).
+struct GgufExternal {
+  uint64_t data_bytes = 0;            // of the data section if it were whole
+  uint64_t inline_bytes = 0;          // of it, from its start, in the file
+  uint64_t inline_end = 0;            // the same, from the start of the file
+  std::string grid;                   // that the digests are listed for
+  std::vector<base::Digest> digests;  // of all units, in execution order
+};
+
 // Immutable after parsing; thread-safe.
 class GgufHeader {
  public:
   // `bytes` is the file's beginning (all of the header at least); `file_size`
   // the size of the whole file, against which tensor ranges are checked.
-  // `source` names the file in messages.
+  // `source` names the file in messages. Of an external file, `file_size` need
+  // only cover what is in the file.
   // Limits: model/gguf_format.h has them.
   // Memory: at most 8 bytes for each byte of the header.
   // Errors: kInvalidArgument   not GGUF, or malformed; the message says
@@ -101,7 +113,10 @@ class GgufHeader {
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
   const GgufMetadata& metadata() const { return metadata_; }
   uint32_t version() const { return version_; }
+  // Of an external file: as if all tensor data were there.
   uint64_t file_size() const { return file_size_; }
+  // Set if tensor data is not in the file. Its keys are no part of metadata().
+  const std::optional<GgufExternal>& external() const { return external_; }
   uint64_t data_offset() const { return data_offset_; }
   const std::string& source() const { return source_; }
 
@@ -112,6 +127,7 @@ class GgufHeader {
   uint32_t version_ = 0;
   uint64_t file_size_ = 0;
   uint64_t data_offset_ = 0;
+  std::optional<GgufExternal> external_;
   GgufMetadata metadata_;
   std::vector<GgufTensor> tensors_;  // as the file lists them
   std::map<std::string, size_t, std::less<>> tensor_index_;

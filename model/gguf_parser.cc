@@ -15,6 +15,7 @@
 #include "base/byte_size.h"
 #include "base/status_macros.h"
 #include "kernels/weight_type.h"
+#include "model/gguf_external.h"
 #include "model/gguf_format.h"
 #include "model/gguf_value.h"
 
@@ -53,7 +54,9 @@ std::string ShapeOf(const GgufTensor& tensor) {
 
 GgufParser::GgufParser(std::span<const std::byte> bytes, uint64_t file_size,
                        absl::string_view source)
-    : cursor_(bytes, file_size, source), alignment_(kGgufAlignmentDefault) {
+    : cursor_(bytes, file_size, source),
+      alignment_(kGgufAlignmentDefault),
+      bytes_present_(file_size) {
   header_.source_ = std::string(source);
   header_.file_size_ = file_size;
 }
@@ -72,6 +75,7 @@ absl::StatusOr<GgufHeader> GgufParser::Run(bool is_part) {
                         "metadata count"));
   SHOAL_RETURN_IF_ERROR(ReadMetadata(metadata_count));
   if (!is_part) SHOAL_RETURN_IF_ERROR(CheckNotSplit());
+  SHOAL_RETURN_IF_ERROR(ReadExternal(is_part));
   SHOAL_RETURN_IF_ERROR(ReadTensors(tensor_count));
   SHOAL_RETURN_IF_ERROR(PlaceTensors());
   return std::move(header_);
@@ -169,6 +173,57 @@ absl::Status GgufParser::CheckNotSplit() const {
       absl::StrCat("split.no ", part.value_or(0), ", split.count ", *parts,
                    ": the file is one part of a split model; give all parts "
                    "the names NAME-00001-of-0000N.gguf that they came with"));
+}
+
+absl::Status GgufParser::ReadExternal(bool is_part) {
+  absl::StatusOr<std::optional<GgufExternal>> external =
+      TakeExternal(header_.metadata_);
+  if (absl::IsUnimplemented(external.status())) {
+    return cursor_.Unsupported(cursor_.offset(), external.status().message());
+  }
+  if (!external.ok()) {
+    return cursor_.Invalid(cursor_.offset(), external.status().message());
+  }
+  if (!external->has_value()) return absl::OkStatus();
+  if (is_part) {
+    return cursor_.Unsupported(
+        cursor_.offset(),
+        "one part of a split model has external tensors; they must be all in "
+        "one file");
+  }
+  header_.external_ = *std::move(external);
+  // PlaceTensors() adds what is before the data.
+  header_.file_size_ = header_.external_->data_bytes;
+  return absl::OkStatus();
+}
+
+absl::Status GgufParser::PlaceExternal() {
+  if (!header_.external_) return absl::OkStatus();
+  GgufExternal& external = *header_.external_;
+  header_.file_size_ = header_.data_offset_ + external.data_bytes;
+  external.inline_end = header_.data_offset_ + external.inline_bytes;
+  if (bytes_present_ < external.inline_end) {
+    return cursor_.Invalid(
+        cursor_.offset(),
+        absl::StrCat("the file has ", bytes_present_, " bytes; ",
+                     external.inline_end,
+                     " of them should be here even though other tensors are "
+                     "external; is the file complete?"));
+  }
+  for (size_t i = 0; i < header_.tensors_.size(); ++i) {
+    const GgufTensor& tensor = header_.tensors_[i];
+    const uint64_t end = tensor.offset + tensor.bytes;  // small: see SetSize()
+    if (tensor.offset < external.inline_bytes && end > external.inline_bytes) {
+      return cursor_.Invalid(
+          offset_at_[i],
+          absl::StrCat("tensor ", Quoted(tensor.name), " has bytes ",
+                       tensor.offset, " to ", end,
+                       " of the data, of which the first ",
+                       external.inline_bytes,
+                       " are in the file; a tensor is in it whole or not"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status GgufParser::ReadTensors(uint64_t count) {
@@ -276,6 +331,7 @@ absl::Status GgufParser::SetSize(uint64_t at, GgufTensor& tensor) const {
 
 absl::Status GgufParser::PlaceTensors() {
   header_.data_offset_ = base::AlignUp(cursor_.offset(), alignment_);
+  SHOAL_RETURN_IF_ERROR(PlaceExternal());
   const uint64_t data_bytes =
       std::max(header_.file_size_, header_.data_offset_) - header_.data_offset_;
   for (size_t i = 0; i < header_.tensors_.size(); ++i) {

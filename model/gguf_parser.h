@@ -35,12 +35,15 @@ class GgufParser {
 
   absl::Status CheckVersion(uint64_t at, uint32_t version) const;
   absl::Status CheckNotSplit() const;
+  absl::Status ReadExternal(bool is_part);
   absl::Status ReadAlignment(uint64_t at, const GgufValue& value);
   absl::StatusOr<GgufTensor> ReadTensor();
   absl::Status ReadDims(GgufTensor& tensor);
   absl::Status ReadType(GgufTensor& tensor);
   absl::Status SetSize(uint64_t at, GgufTensor& tensor) const;
 
+  // Checks which tensors are in the file, and sets what file_size() shall be.
+  absl::Status PlaceExternal();
   // Makes offsets absolute and checks that every tensor lies in the file and
   // that no two of them share a byte.
   absl::Status PlaceTensors();
@@ -48,6 +51,7 @@ class GgufParser {
   GgufCursor cursor_;
   GgufHeader header_;
   uint64_t alignment_;
+  const uint64_t bytes_present_;     // of the file
   std::vector<uint64_t> offset_at_;  // where each tensor's offset is written
 };
 

@@ -13,21 +13,6 @@
 namespace shoal::model {
 namespace {
 
-// Sets offsets (from the start of the data) and sizes; returns the data's end.
-uint64_t LayOut(uint64_t alignment, std::vector<GgufTensor>& tensors) {
-  uint64_t end = 0;
-  for (GgufTensor& tensor : tensors) {
-    SHOAL_CHECK(!tensor.dims.empty() && tensor.cols() > 0, tensor.name);
-    SHOAL_CHECK(
-        tensor.cols() % kernels::InfoOf(tensor.type).block_elements == 0,
-        tensor.name);
-    tensor.offset = base::AlignUp(end, alignment);
-    tensor.bytes = kernels::BytesOf(tensor.type, tensor.cols() * tensor.rows());
-    end = tensor.offset + tensor.bytes;
-  }
-  return end;
-}
-
 absl::Status AppendTensor(const GgufTensor& tensor, uint64_t padded_bytes,
                           std::span<std::byte> buffer, GgufTensorFill fill,
                           StreamFile& file) {
@@ -50,10 +35,39 @@ absl::Status WriteGgufFile(const std::string& path,
                            const GgufMetadata& metadata,
                            std::vector<GgufTensor> tensors,
                            GgufTensorFill fill) {
+  const size_t count = tensors.size();
+  return WriteExternalGgufFile(path, metadata, std::move(tensors), count, fill);
+}
+
+uint64_t LayOutTensors(const GgufMetadata& metadata,
+                       std::vector<GgufTensor>& tensors) {
   const uint64_t alignment = AlignmentOf(metadata);
-  static_assert(kGgufAlignmentMax <= kGgufWriteChunkBytesMax);
   SHOAL_CHECK(alignment >= kGgufAlignmentMin && alignment <= kGgufAlignmentMax);
-  const uint64_t data_bytes = LayOut(alignment, tensors);
+  uint64_t end = 0;
+  for (GgufTensor& tensor : tensors) {
+    SHOAL_CHECK(!tensor.dims.empty() && tensor.cols() > 0, tensor.name);
+    SHOAL_CHECK(
+        tensor.cols() % kernels::InfoOf(tensor.type).block_elements == 0,
+        tensor.name);
+    tensor.offset = base::AlignUp(end, alignment);
+    tensor.bytes = kernels::BytesOf(tensor.type, tensor.cols() * tensor.rows());
+    end = tensor.offset + tensor.bytes;
+  }
+  return end;
+}
+
+absl::Status WriteExternalGgufFile(const std::string& path,
+                                   const GgufMetadata& metadata,
+                                   std::vector<GgufTensor> tensors,
+                                   size_t inline_count, GgufTensorFill fill) {
+  static_assert(kGgufAlignmentMax <= kGgufWriteChunkBytesMax);
+  SHOAL_CHECK(inline_count <= tensors.size());
+  uint64_t data_bytes = LayOutTensors(metadata, tensors);
+  if (inline_count < tensors.size()) {
+    data_bytes = inline_count == 0 ? 0
+                                   : tensors[inline_count - 1].offset +
+                                         tensors[inline_count - 1].bytes;
+  }
   const std::string header =
       EncodeGgufHeader({.metadata = &metadata, .tensors = tensors});
 
@@ -62,9 +76,9 @@ absl::Status WriteGgufFile(const std::string& path,
   SHOAL_RETURN_IF_ERROR(file->Append(std::as_bytes(std::span(header))));
   const auto buffer =
       std::make_unique_for_overwrite<std::byte[]>(kGgufWriteChunkBytesMax);
-  for (size_t i = 0; i < tensors.size(); ++i) {
+  for (size_t i = 0; i < inline_count; ++i) {
     const uint64_t next_offset =
-        i + 1 < tensors.size() ? tensors[i + 1].offset : data_bytes;
+        i + 1 < inline_count ? tensors[i + 1].offset : data_bytes;
     SHOAL_RETURN_IF_ERROR(AppendTensor(
         tensors[i], next_offset - tensors[i].offset,
         std::span(buffer.get(), kGgufWriteChunkBytesMax), fill, *file));

@@ -40,6 +40,19 @@ absl::Status WriteGgufFile(const std::string& path,
                            std::vector<GgufTensor> tensors,
                            GgufTensorFill fill);
 
+// Gives the tensors their bytes and offsets, from the start of the data;
+// returns the data's end. REQUIRES: as WriteGgufFile().
+uint64_t LayOutTensors(const GgufMetadata& metadata,
+                       std::vector<GgufTensor>& tensors);
+
+// As WriteGgufFile(), but the file ends after the first `inline_count` tensors,
+// and `fill` is not called for the others.
+// REQUIRES: `metadata` marks the file as external (gguf_external.h).
+absl::Status WriteExternalGgufFile(const std::string& path,
+                                   const GgufMetadata& metadata,
+                                   std::vector<GgufTensor> tensors,
+                                   size_t inline_count, GgufTensorFill fill);
+
 }  // namespace shoal::model
 
 #endif  // SHOAL_MODEL_GGUF_WRITER_H_

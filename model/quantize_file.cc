@@ -129,6 +129,12 @@ absl::Status QuantizeFile(
     absl::FunctionRef<void(uint64_t done, uint64_t total)> progress) {
   SHOAL_ASSIGN_OR_RETURN(const GgufHeader header,
                          GgufHeader::ReadFile(options.input));
+  if (header.external()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.input,
+                     ": most of its tensors are external, in weight stores; "
+                     "quantise the whole file that they come from"));
+  }
   SHOAL_ASSIGN_OR_RETURN(const std::vector<QuantizeChoice> choices,
                          ChooseTypes(header, options.type));
   SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<UnitSource> source,

@@ -50,7 +50,8 @@ absl::StatusOr<std::vector<QuantizeChoice>> ChooseTypes(
 // `note` is called once for each choice with a reason, `progress` with bytes of
 // the output.
 // Errors: those of GgufHeader::ReadFile(), ChooseTypes() and WriteGgufFile();
-//         kInvalidArgument  a weight is not finite; names the tensor
+//         kInvalidArgument  a weight is not finite (names the tensor), or the
+//                           file is external (gguf_external.h)
 absl::Status QuantizeFile(
     const QuantizeOptions& options,
     absl::FunctionRef<void(const std::string& note)> note,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/status_macros.h"
 #include "model/gguf_writer.h"
 #include "model/synth_random.h"
@@ -54,24 +55,33 @@ absl::StatusOr<SynthModel> SynthModel::Create(const SynthOptions& options) {
   model.metadata_.merge(SynthVocabulary(shape.vocabulary));
   model.tensors_ = TensorsOf(shape, options.type);
   model.rope_factors_ = RopeFactors(shape);
+  uint64_t matrix_count = 0;
   for (const GgufTensor& tensor : model.tensors_) {
+    model.index_.emplace(tensor.name, model.index_.size());
+    model.weights_.emplace_back();
     if (tensor.dims.size() == 1) continue;
     const double spread = 1 / std::sqrt(static_cast<double>(tensor.cols()));
-    const uint64_t seed = SynthRandom(options.seed, model.weights_.size());
-    model.weights_.emplace(tensor.name,
-                           SynthWeights(tensor.type, spread, seed));
+    const uint64_t seed = SynthRandom(options.seed, matrix_count++);
+    model.weights_.back().emplace(tensor.type, spread, seed);
   }
   return model;
 }
 
-void SynthModel::Fill(absl::string_view tensor, uint64_t offset_bytes,
+size_t SynthModel::IndexOf(absl::string_view tensor) const {
+  const auto found = index_.find(tensor);
+  SHOAL_CHECK(found != index_.end(), tensor);
+  return found->second;
+}
+
+void SynthModel::Fill(size_t tensor_idx, uint64_t offset_bytes,
                       std::span<std::byte> to) const {
-  const auto matrix = weights_.find(tensor);
-  if (matrix != weights_.end()) {
-    matrix->second.Fill(offset_bytes / matrix->second.block_bytes(), to);
+  SHOAL_CHECK(tensor_idx < tensors_.size(), tensor_idx);
+  if (weights_[tensor_idx]) {
+    const SynthWeights& weights = *weights_[tensor_idx];
+    weights.Fill(offset_bytes / weights.block_bytes(), to);
     return;
   }
-  const bool is_rope = tensor == kRopeFactors;
+  const bool is_rope = tensors_[tensor_idx].name == kRopeFactors;
   for (uint64_t i = 0; i < to.size() / sizeof(float); ++i) {
     const uint64_t idx = offset_bytes / sizeof(float) + i;
     const float value = is_rope ? rope_factors_[idx] : 1.0f;
@@ -89,7 +99,8 @@ absl::Status Synthesize(const SynthOptions& options, SynthProgress progress) {
   return WriteGgufFile(options.path, model.metadata(), model.tensors(),
                        [&](const GgufTensor& tensor, uint64_t offset_bytes,
                            std::span<std::byte> chunk) {
-                         model.Fill(tensor.name, offset_bytes, chunk);
+                         model.Fill(model.IndexOf(tensor.name), offset_bytes,
+                                    chunk);
                          done_bytes += chunk.size();
                          progress(done_bytes, total_bytes);
                          return absl::OkStatus();

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -49,9 +50,13 @@ class SynthModel {
   // Sizes and offsets are not set.
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
 
-  // Fills `to` with the bytes of a tensor from `offset_bytes` on.
-  // REQUIRES: there is a tensor of this name; both are whole blocks.
-  void Fill(absl::string_view tensor, uint64_t offset_bytes,
+  // REQUIRES: tensors() has one of this name.
+  size_t IndexOf(absl::string_view tensor) const;
+
+  // Fills `to` with the bytes of a tensor, by its place in tensors(), from
+  // `offset_bytes` on.
+  // REQUIRES: there is such a tensor; offset and size are whole blocks.
+  void Fill(size_t tensor_idx, uint64_t offset_bytes,
             std::span<std::byte> to) const;
 
  private:
@@ -60,7 +65,8 @@ class SynthModel {
   SynthShape shape_;
   GgufMetadata metadata_;
   std::vector<GgufTensor> tensors_;
-  std::map<std::string, SynthWeights, std::less<>> weights_;  // of matrices
+  std::map<std::string, size_t, std::less<>> index_;
+  std::vector<std::optional<SynthWeights>> weights_;  // of matrices
   std::vector<float> rope_factors_;
 };
 

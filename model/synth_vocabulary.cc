@@ -92,7 +92,7 @@ class Builder {
   void AddWords() {
     for (uint64_t draw = 0; !full(); ++draw) {
       const uint64_t random = SynthRandom(kSeed, draw);
-      // Divisions of 32 bits: there are some hundred draws for each piece.
+      // Divisions of 32 bits: most draws are turned down.
       const auto count = static_cast<uint32_t>(pieces_.size());
       const uint32_t first = static_cast<uint32_t>(random >> 32) % count;
       const uint32_t second = static_cast<uint32_t>(random) % count;

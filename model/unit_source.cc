@@ -63,6 +63,19 @@ absl::Status UnitSource::ReadAt(uint64_t offset,
 
 absl::Status UnitSource::Read(const UnitLayout& unit,
                               std::span<std::byte> to) const {
+  return ReadUnit(
+      unit,
+      [this](uint64_t offset, std::span<std::byte> bytes) {
+        return ReadAt(offset, bytes);
+      },
+      to);
+}
+
+absl::Status ReadUnit(
+    const UnitLayout& unit,
+    absl::FunctionRef<absl::Status(uint64_t offset, std::span<std::byte> to)>
+        read,
+    std::span<std::byte> to) {
   SHOAL_CHECK(to.size() == unit.spec.bytes);
   std::memset(to.data(), 0, to.size());
   for (const UnitPart& part : unit.parts) {
@@ -76,7 +89,7 @@ absl::Status UnitSource::Read(const UnitLayout& unit,
                               row / part.run_rows * part.run_stride +
                               row % part.run_rows * part.file_stride;
       SHOAL_RETURN_IF_ERROR(
-          ReadAt(offset, target.subspan(row * row_bytes, step * row_bytes)));
+          read(offset, target.subspan(row * row_bytes, step * row_bytes)));
     }
   }
   return absl::OkStatus();

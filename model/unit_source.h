@@ -9,10 +9,21 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/unit_table.h"
 
 namespace shoal::model {
+
+// Fills `to` with the canonical bytes of `unit`: the parts at their offsets,
+// zeros between them. `read` gets offsets in the file of bytes that lie within
+// one tensor. REQUIRES: to.size() == unit.spec.bytes. Errors: those of `read`.
+absl::Status ReadUnit(
+    const UnitLayout& unit,
+    absl::FunctionRef<absl::Status(uint64_t offset, std::span<std::byte> to)>
+        read,
+    std::span<std::byte> to);
 
 // Reads with pread; keeps no copy of the model. Threads: thread-safe.
 class UnitSource {
@@ -27,8 +38,7 @@ class UnitSource {
   UnitSource(const UnitSource&) = delete;
   UnitSource& operator=(const UnitSource&) = delete;
 
-  // Fills `to` with the canonical bytes of `unit`: the parts at their offsets,
-  // zeros between them. REQUIRES: to.size() == unit.spec.bytes.
+  // As ReadUnit().
   // Errors: kUnavailable  a read failed or the file got shorter
   absl::Status Read(const UnitLayout& unit, std::span<std::byte> to) const;
 

@@ -66,6 +66,42 @@ class ModelProgramTest : public ::testing::Test {
   int count_ = 0;
 };
 
+TEST_F(ModelProgramTest, AnExternalFileWithItsStoresRunsAsTheWholeFileDoes) {
+  const std::string whole = folder_.File("whole.gguf");
+  const std::string small = folder_.File("small.gguf");
+  const std::vector<std::string> synth = {"model", "synth", "--shape",
+                                          "tiny-moe", "-o"};
+  std::vector<std::string> words = synth;
+  words.push_back(whole);
+  ASSERT_EQ(RunProgram(words).exit_code, 0);
+  words = synth;
+  words.insert(words.end(),
+               {small, "--stores", folder_.File("store"), "-n", "2"});
+  const ProgramResult made = RunProgram(words);
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  const std::vector<std::string> more = {"-p", "Hello", "--json"};
+  const auto tokens = [](const ProgramResult& result) {
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return nlohmann::json::parse(result.out);
+  };
+  const auto from_small = tokens(Run(small, more));
+  const auto from_whole = tokens(Run(whole, more));
+  EXPECT_EQ(from_small["token_ids"], from_whole["token_ids"]);
+  EXPECT_EQ(from_small["token_ids"].size(), 6u);
+  for (const auto& device : from_small["devices"]) {
+    EXPECT_EQ(device["fetched_bytes"], 0);
+  }
+
+  const ProgramResult alone = RunProgram(
+      {"run", "-m", small, "-p", "Hello", "--store", folder_.File("store")});
+  EXPECT_EQ(alone.exit_code, 1);
+  EXPECT_THAT(alone.err, HasSubstr("is not in this device's store"));
+  const ProgramResult quantized = RunProgram(
+      {"model", "quantize", small, folder_.File("q.gguf"), "--type", "q8_0"});
+  EXPECT_EQ(quantized.exit_code, 1);
+  EXPECT_THAT(quantized.err, HasSubstr("most of its tensors are external"));
+}
+
 TEST_F(ModelProgramTest, InspectRendersAGreetingOrSaysWhyNot) {
   auto facts = Inspect(whole_, 0);
   EXPECT_EQ(facts["chat_template"]["state"], "none");
