@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""Decoding with weights from the disk, beside what the disk allows.
+
+Needs Python 3.8, root, the lab (lab_fleet.py) and a built `shoal`; nothing else
+may be at work here:
+
+  tests/bench/stream_decode.py --shoal build/release/shoal --work /var/tmp/bench
+
+--cases: disk      four devices, a 1.1B shape, each with its floor and a quarter
+                   of its share, a slow disk: time per pass against the bytes
+         balanced  the same with a disk so fast that reading takes as long as
+                   the rest
+         seven     a 7B shape under 1.5 GB, on one device and on two
+
+Stores are made in --work (0.6 GB; 7.7 GB more for `seven`) and stay there.
+"""
+
+import argparse
+import os
+import sys
+
+import lab_fleet
+from lab_fleet import MIB
+
+CTX = ["--ctx", "128", "--chunk", "16"]
+
+
+def parse_arguments():
+  parser = argparse.ArgumentParser(
+      description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+  parser.add_argument("--shoal", default="build/release/shoal")
+  parser.add_argument("--lab", help="the lab's folder ($SHOAL_LAB_DIR)")
+  parser.add_argument("--work", required=True, help="a folder on the disk")
+  parser.add_argument("--cases", default="disk,balanced,seven")
+  parser.add_argument("--devices", type=int, default=4)
+  parser.add_argument("--disk-read", type=float, default=200,
+                      help="MB/s of each device's disk in the case `disk`")
+  parser.add_argument("--tokens", type=int, default=24)
+  return parser.parse_args()
+
+
+def names_of(count):
+  if count == 1:
+    return ["local-0"]
+  return ["edge%d" % number for number in range(1, count + 1)]
+
+
+def report(title, result, allowed_ms, factor):
+  took = result["ms_per_token"]
+  print("### %s\n" % title)
+  print("%.1f ms per pass; %.1f allowed by the slower side; ratio %.3f, bar "
+        "%.2f: %s\n" % (took, allowed_ms, took / allowed_ms, factor,
+                        "met" if took <= factor * allowed_ms else "MISSED"))
+  print(lab_fleet.table(lab_fleet.DEVICE_HEAD, lab_fleet.device_rows(result)))
+  print(flush=True)
+
+
+def disk_ms(result, rate):
+  """Of the device that must read longest."""
+  return max(1000 * (device["share_bytes"] - device["resident_bytes"]) / rate
+             for device in result["devices"])
+
+
+def small_fleet(arguments):
+  """The 1.1B shape: its folder, and the budgets of the first two cases."""
+  count = arguments.devices
+  folder = os.path.join(arguments.work, "tinyllama-%d" % count)
+  model = lab_fleet.make_stores(arguments.shoal, "tinyllama-1.1b", folder,
+                                names_of(count), 800 * MIB)
+  plan = lab_fleet.shoal_json(arguments.shoal, "plan", "-m", model, "--local",
+                              str(count), "--memory", "1GiB", *CTX)
+  return folder, [device["floor_bytes"] + device["share_bytes"] // 4
+                  for device in plan["devices"]]
+
+
+def case_disk(arguments, lab_folder):
+  folder, budgets = small_fleet(arguments)
+  rate = arguments.disk_read * 1e6
+  with lab_fleet.Lab(lab_folder, arguments.work, arguments.devices,
+                     "%d" % rate) as lab:
+    result = lab_fleet.run_in_lab(lab, arguments.shoal, folder, budgets,
+                                  arguments.tokens, CTX)
+  report("%d devices, floor and a quarter of the share, disks of %.0f MB/s" %
+         (arguments.devices, rate / 1e6), result, disk_ms(result, rate), 1.05)
+
+
+def case_balanced(arguments, lab_folder):
+  folder, budgets = small_fleet(arguments)
+  with lab_fleet.Lab(lab_folder, arguments.work, arguments.devices) as lab:
+    resident = lab_fleet.run_in_lab(
+        lab, arguments.shoal, folder, [1024 * MIB] * arguments.devices,
+        arguments.tokens, CTX + ["--weights", "resident"])
+  rest_ms = resident["ms_per_token"]
+  first = resident["devices"][0]
+  # What stays in memory is known only with the budgets; about a quarter.
+  rate = 0.75 * first["share_bytes"] / rest_ms * 1000
+  with lab_fleet.Lab(lab_folder, arguments.work, arguments.devices,
+                     "%d" % rate) as lab:
+    result = lab_fleet.run_in_lab(lab, arguments.shoal, folder, budgets,
+                                  arguments.tokens, CTX)
+  report("Balanced: all in memory %.1f ms per pass, disks of %.0f MB/s" %
+         (rest_ms, rate / 1e6), result, max(rest_ms, disk_ms(result, rate)),
+         1.15)
+
+
+def case_seven(arguments, lab_folder):
+  for count in (1, 2):
+    names = names_of(count)
+    folder = os.path.join(arguments.work, "llama-2-7b-%d" % count)
+    lab_fleet.make_stores(arguments.shoal, "llama-2-7b", folder, names,
+                          4200 * MIB)
+    limit = 1500 * 1000 * 1000
+    with lab_fleet.Lab(lab_folder, arguments.work, count,
+                       memory=[limit] * count) as lab:
+      files = lab_fleet.store_files(folder, names)
+      rate = lab_fleet.disk_rate(lab, files)
+      result = lab_fleet.run_in_lab(
+          lab, arguments.shoal, folder, [limit - 64 * MIB] * count,
+          max(4, arguments.tokens // 4), ["--ctx", "512", "--chunk", "16"])
+      rate = max(rate, lab_fleet.disk_rate(lab, files))
+    report("7B shape, %d device(s) of 1.5 GB, %.0f MB/s for each by dd" %
+           (count, rate / 1e6), result, disk_ms(result, rate), 1.1)
+
+
+def main():
+  arguments = parse_arguments()
+  arguments.shoal = os.path.abspath(arguments.shoal)
+  arguments.work = os.path.abspath(arguments.work)
+  os.makedirs(arguments.work, exist_ok=True)
+  lab_folder = lab_fleet.lab_folder(arguments)
+  cases = {"disk": case_disk, "balanced": case_balanced, "seven": case_seven}
+  for case in arguments.cases.split(","):
+    if case not in cases:
+      sys.exit("case %s is unknown; there are %s" % (case, ", ".join(cases)))
+    cases[case](arguments, lab_folder)
+
+
+if __name__ == "__main__":
+  main()
