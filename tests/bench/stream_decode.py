@@ -118,7 +118,7 @@ def case_seven(arguments, lab_folder):
           lab, arguments.shoal, folder, [limit - 64 * MIB] * count,
           max(4, arguments.tokens // 4), ["--ctx", "512", "--chunk", "16"])
       rate = max(rate, lab_fleet.disk_rate(lab, files))
-    report("7B shape, %d device(s) of 1.5 GB, %.0f MB/s for each by dd" %
+    report("7B shape, %d device(s) of 1.5 GB, %.0f MB/s for each in large reads" %
            (count, rate / 1e6), result, disk_ms(result, rate), 1.1)
 
 
