@@ -28,7 +28,7 @@ struct SynthStoresOptions {
 // (model/gguf_external.h). What a store has already is kept. The units have the
 // bytes of those in the whole file of the same options.
 //
-// Cost:   one thread for each core; some two thirds of the disk's rate.
+// Cost:   bytes are made, packed and digested by one thread for each core.
 // Memory: a few units for each thread.
 // Errors: kInvalidArgument    shape, type, names or shares are not possible
 //         kResourceExhausted  the disk has not enough room; nothing is written

@@ -36,7 +36,7 @@ struct SynthOptions {
 // have mean 0 and standard deviation 1 / sqrt(cols), so that activations stay
 // of order 1; vectors are 1. Options but `path` decide all bytes.
 //
-// Cost:    about 1 GB/s on one core, and more in several threads.
+// Cost:    more than 1 GB/s on one core; each thread adds as much.
 // Memory:  a few megabytes, whatever the shape.
 // Threads: thread-safe.
 class SynthModel {
