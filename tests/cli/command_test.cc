@@ -126,8 +126,8 @@ TEST_F(CommandTest, SaysWhichWordWasPerhapsMeant) {
 
 TEST_F(CommandTest, SaysThatAFeatureIsStillToCome) {
   EXPECT_THAT(Refusal({"serve"}), HasSubstr("serve is not there yet"));
-  EXPECT_THAT(Refusal({"run", "--trace=x"}),
-              HasSubstr("run: --trace is not there yet"));
+  EXPECT_THAT(Refusal({"run", "--head=x"}),
+              HasSubstr("run: --head is not there yet"));
   EXPECT_THAT(Refusal({"model", "quantize"}), HasSubstr("is not there yet"));
 }
 
