@@ -45,6 +45,9 @@ struct Shape {
   uint32_t cols = 0;
 };
 
+// More than that of a limit is no noise.
+constexpr double kShareMax = 1.1;
+
 struct BenchCpuFlags {
   std::string isa = "auto";
   uint32_t threads = 0;
@@ -283,12 +286,13 @@ void PrintText(const Report& report) {
     std::printf("Of %zu cores %zu are big; by default others are not used.\n",
                 report.cores.all.size(), report.cores.big.size());
   }
-  Table limits({"threads", "read GB/s", "sustained", "integer GMAC/s",
-                "f32 GMAC/s"});
+  Table limits(
+      {"threads", "read GB/s", "sustained", "integer GMAC/s", "f32 GMAC/s"});
   for (size_t c = 0; c < 5; ++c) limits.AlignRight(c);
   for (const CpuLimits& l : report.limits) {
     limits.AddRow({absl::StrCat(l.threads), Giga(l.read_bytes),
-                   Giga(l.sustained_read_bytes), Giga(l.integer_macs), Giga(l.float_macs)});
+                   Giga(l.sustained_read_bytes), Giga(l.integer_macs),
+                   Giga(l.float_macs)});
   }
   std::printf("Limits of this machine with %s (%s walked through):\n%s",
               report.loops_isa.c_str(),
@@ -310,6 +314,17 @@ void PrintText(const Report& report) {
   std::printf("\nMatrix products of the %s kernels, %u threads:\n%s",
               report.isa.c_str(), report.limits.back().threads,
               products.Text().c_str());
+  const auto beyond = std::count_if(
+      report.products.begin(), report.products.end(), [&](const Measured& m) {
+        const auto& [product, rate] = m;
+        return ShareOf(product, rate, report.limits.back()).share > kShareMax;
+      });
+  if (beyond > 0) {
+    std::printf(
+        "%lld products went beyond their limit: it was measured too low, at a "
+        "disturbed moment or by a loop that falls short\n",
+        static_cast<long long>(beyond));
+  }
   if (!report.plain_types.empty()) {
     std::printf("Without vector code, in %s: %s\n", report.isa.c_str(),
                 absl::StrJoin(report.plain_types, ", ").c_str());

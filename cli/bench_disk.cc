@@ -180,9 +180,9 @@ void PrintJson(const Report& report) {
          {"request_bytes", row.disk_case.request_bytes},
          {"depth", row.disk_case.depth},
          {"bytes_per_second", row.alone.bytes_per_second},
-         {"cores", row.alone.cpu_seconds},
+         {"cores", row.alone.cores},
          {"busy_bytes_per_second", row.busy.bytes_per_second},
-         {"busy_cores", row.busy.cpu_seconds}});
+         {"busy_cores", row.busy.cores}});
   }
   std::printf("%s\n", json.dump(2).c_str());
 }
@@ -210,7 +210,7 @@ void PrintText(const Report& report) {
     // At the depth that the window has.
     const DiskReading& two = rows[1].alone;
     cells.push_back(
-        absl::StrFormat("%.1f", two.cpu_seconds / two.bytes_per_second * 1e12));
+        absl::StrFormat("%.1f", two.cores / two.bytes_per_second * 1e12));
     table.AddRow(std::move(cells));
   }
   std::printf(

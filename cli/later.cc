@@ -32,7 +32,6 @@ constexpr std::array kLater = {
     Later{"", "support-bundle", "collecting facts for a report"},
     Later{"bench", "e2e", "measuring whole runs; run --json tells"},
     Later{"model", "verify", "comparing model files; use model inspect"},
-    Later{"model", "quantize", "quantising models"},
     Later{"plan", "--simulate", "planning for a described fleet"},
     Later{"*", "--coordinator", "talking to a running service"},
     Later{"*", "--http", "the HTTP interface"},

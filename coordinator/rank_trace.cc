@@ -25,16 +25,18 @@ std::optional<RankTrace> CollectTrace(const AskTrace& ask,
   }
   RankTrace trace;
   trace.clock_error = absl::Nanoseconds(shortest / 2);
-  while (true) {
+  // A device keeps no more than that, whatever it answers.
+  while (trace.events.size() < parallel::kTraceEventCountMax) {
     const auto answer = ask(trace.events.size(), kEventsPerRequest);
     if (!answer) return std::nullopt;
     trace.dropped = answer->part.dropped;
-    if (answer->part.events.empty()) return trace;
+    if (answer->part.events.empty()) break;
     for (base::TraceEvent event : answer->part.events) {
       event.begin_ns -= ahead;
       trace.events.push_back(event);
     }
   }
+  return trace;
 }
 
 }  // namespace shoal::coordinator

@@ -159,7 +159,7 @@ absl::StatusOr<DiskReading> DiskMeter::Measure(const DiskCase& disk_case,
       std::max(absl::ToDoubleSeconds(absl::Now() - start), 1e-6);
   return DiskReading{
       .bytes_per_second = static_cast<double>(done * bytes) / seconds,
-      .cpu_seconds = cpu_seconds / seconds};
+      .cores = cpu_seconds / seconds};
 }
 
 }  // namespace shoal::worker

@@ -22,7 +22,7 @@ struct DiskCase {
 
 struct DiskReading {
   double bytes_per_second = 0;
-  double cpu_seconds = 0;  // of the reading threads, for each second
+  double cores = 0;  // that the reading threads keep busy
 };
 
 // Reads one after the other through the whole file, and over again. Where an

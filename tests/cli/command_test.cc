@@ -128,7 +128,7 @@ TEST_F(CommandTest, SaysThatAFeatureIsStillToCome) {
   EXPECT_THAT(Refusal({"serve"}), HasSubstr("serve is not there yet"));
   EXPECT_THAT(Refusal({"run", "--head=x"}),
               HasSubstr("run: --head is not there yet"));
-  EXPECT_THAT(Refusal({"model", "quantize"}), HasSubstr("is not there yet"));
+  EXPECT_THAT(Refusal({"model", "verify"}), HasSubstr("is not there yet"));
 }
 
 TEST_F(CommandTest, RefusesValuesWithWhatIsAllowed) {

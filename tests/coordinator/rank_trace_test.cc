@@ -98,6 +98,18 @@ TEST(CollectTraceTest, LongTracesComeInParts) {
   }
 }
 
+TEST(CollectTraceTest, ADeviceThatNeverEndsIsCutOff) {
+  const auto trace = CollectTrace(
+      [](uint64_t, uint32_t count_max) {
+        RemoteWorker::TraceAnswer answer;
+        answer.part.events.resize(count_max);
+        return std::make_optional(answer);
+      },
+      [] { return int64_t{0}; });
+  ASSERT_TRUE(trace);
+  EXPECT_LE(trace->events.size(), 2 * parallel::kTraceEventCountMax);
+}
+
 TEST(CollectTraceTest, ADeviceThatFallsSilentHasNone) {
   for (const size_t answers : {0, 5, 9}) {
     Device device(0, {1}, {1}, 20'000);
