@@ -53,7 +53,7 @@ RankSession::~RankSession() {
     changed_.NotifyAll();
   }
   runner_.join();
-  rank_.Unload();
+  Unload();
 }
 
 void RankSession::OnMessage(const proto::CoordinatorMessage& message) {
@@ -87,9 +87,8 @@ void RankSession::OnMessage(const proto::CoordinatorMessage& message) {
     case proto::CoordinatorMessage::kAskTrace: {
       const proto::AskTrace& ask = message.ask_trace();
       proto::WorkerMessage answer;
-      *answer.mutable_trace() = ToProto(
-          rank_.Trace(ask.first_event(),
-                      std::min(ask.event_count_max(), kTracePartMax)));
+      *answer.mutable_trace() = ToProto(rank_.Trace(
+          ask.first_event(), std::min(ask.event_count_max(), kTracePartMax)));
       answer.mutable_trace()->set_request(ask.request());
       answer.mutable_trace()->set_clock_ns(absl::GetCurrentTimeNanos());
       options_.send(answer);
@@ -135,7 +134,7 @@ void RankSession::Run() {
       commands_.pop_front();
     }
     if (command.has_unload()) {
-      rank_.Unload();
+      Unload();
       continue;
     }
     const uint64_t epoch = EpochOf(command);
@@ -146,8 +145,14 @@ void RankSession::Run() {
     SendFailed(epoch, done);
     // What waits for this plan is pointless, and its memory is given back.
     EndEpoch(epoch, done);
-    rank_.Unload();
+    Unload();
   }
+}
+
+void RankSession::Unload() {
+  rank_.Unload();
+  base::MutexLock lock(mutex_);
+  fetcher_ = nullptr;
 }
 
 absl::Status RankSession::Obey(const proto::CoordinatorMessage& command) {
@@ -171,9 +176,11 @@ absl::Status RankSession::Load(const proto::Load& load) {
                     " of ", setup.plan.rank_count()));
   std::shared_ptr<StoppableFetcher> fetcher =
       options_.make_fetcher(load.epoch());
+  // Of the plan before, whose units the rank may be mending until it loads.
+  std::shared_ptr<StoppableFetcher> previous;
   {
     base::MutexLock lock(mutex_);
-    fetcher_ = fetcher;
+    previous = std::exchange(fetcher_, fetcher);
     if (load.epoch() <= ended_epoch_) fetcher->Stop();
   }
   absl::Time next = absl::InfinitePast();
@@ -190,10 +197,6 @@ absl::Status RankSession::Load(const proto::Load& load) {
         sent.set_what(progress.what);
         options_.send(message);
       });
-  {
-    base::MutexLock lock(mutex_);
-    fetcher_ = nullptr;
-  }
   SHOAL_RETURN_IF_ERROR(loaded);
   SHOAL_ASSIGN_OR_RETURN(const auto endpoints, rank_.Listen());
   proto::WorkerMessage message;

@@ -52,7 +52,8 @@ class RankSession {
   RankSession(const RankSession&) = delete;
   RankSession& operator=(const RankSession&) = delete;
 
-  // Load, connect, serve, abort, unload, ask_report, ask_trace; others are ignored.
+  // Load, connect, serve, abort, unload, ask_report, ask_trace; others are
+  // ignored.
   void OnMessage(const proto::CoordinatorMessage& message);
 
  private:
@@ -63,6 +64,7 @@ class RankSession {
   // Ends what runs for `epoch` and skips what waits for it.
   void EndEpoch(uint64_t epoch, const absl::Status& why);
   bool Ended(uint64_t epoch);
+  void Unload();
   void Enqueue(const proto::CoordinatorMessage& message);
   void SendFailed(uint64_t epoch, const absl::Status& status);
   void Tell(absl::string_view line) const;
@@ -74,6 +76,7 @@ class RankSession {
   base::CondVar changed_;
   std::deque<proto::CoordinatorMessage> commands_ ABSL_GUARDED_BY(mutex_);
   uint64_t ended_epoch_ ABSL_GUARDED_BY(mutex_) = 0;  // it and all below
+  // The rank borrows it until it is unloaded.
   std::shared_ptr<StoppableFetcher> fetcher_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
