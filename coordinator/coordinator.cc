@@ -225,15 +225,14 @@ void Coordinator::Impl::Unload() {
 
 void Coordinator::Impl::UnloadInTurn() {
   generator_ = nullptr;
+  // Of its units rank 0 may be fetching one again until it is unloaded.
+  std::shared_ptr<LoadedModel> model;
   std::shared_ptr<Deployment> deployment;
   {
     base::MutexLock lock(state_mutex_);
-    deployment = std::move(deployment_);
-    deployment_ = nullptr;
-    if (model_ != nullptr) {
-      unit_bytes_before_ += model_->units->bytes_served();
-    }
-    model_ = nullptr;
+    deployment = std::exchange(deployment_, nullptr);
+    model = std::exchange(model_, nullptr);
+    if (model != nullptr) unit_bytes_before_ += model->units->bytes_served();
   }
   if (deployment != nullptr) deployment->End();
 }

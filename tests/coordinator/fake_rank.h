@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -30,6 +31,8 @@ class FakeRank : public parallel::Rank {
   // Null: all logits are 0 but the one of token 7, which is 1.
   PassFunction on_pass;
   bool pass_blocks = false;  // until Abort()
+  // Called with the fetcher of the last Load() where the rank gives it up.
+  std::function<void(parallel::UnitFetcher&)> on_unload;
 
   absl::Status Load(const parallel::RankSetup& setup,
                     parallel::UnitFetcher& fetcher,
@@ -39,6 +42,7 @@ class FakeRank : public parallel::Rank {
     {
       base::MutexLock lock(mutex_);
       ++load_count_;
+      fetcher_ = &fetcher;
       setup_ = setup;
       aborted_ = absl::OkStatus();
       for (const uint32_t unit : setup.plan.UnitsOf(setup.rank)) {
@@ -110,6 +114,12 @@ class FakeRank : public parallel::Rank {
   }
 
   void Unload() override {
+    parallel::UnitFetcher* fetcher = nullptr;
+    {
+      base::MutexLock lock(mutex_);
+      fetcher = std::exchange(fetcher_, nullptr);
+    }
+    if (on_unload && fetcher != nullptr) on_unload(*fetcher);
     base::MutexLock lock(mutex_);
     ++unload_count_;
     changed_.NotifyAll();
@@ -180,6 +190,7 @@ class FakeRank : public parallel::Rank {
 
   mutable base::Mutex mutex_;
   base::CondVar changed_;
+  parallel::UnitFetcher* fetcher_ ABSL_GUARDED_BY(mutex_) = nullptr;
   parallel::RankSetup setup_ ABSL_GUARDED_BY(mutex_);
   std::map<std::pair<std::string, uint32_t>, base::Digest> store_
       ABSL_GUARDED_BY(mutex_);

@@ -292,6 +292,31 @@ TEST_F(FleetTest, ASecondLoadSendsNoUnits) {
   EXPECT_EQ(coordinator_->unit_bytes_sent(), sent);
 }
 
+// A reader of the rank may be fetching a damaged unit again.
+TEST_F(FleetTest, UnitsCanBeFetchedUntilARankIsUnloaded) {
+  StartCoordinator();
+  auto worker = StartWorker("pi3");
+  ASSERT_TRUE(Wait(1).ok());
+  const auto fetch_again = [](absl::Status& status) {
+    return [&status](parallel::UnitFetcher& fetcher) {
+      const parallel::UnitFetcher::Item item = {0, std::nullopt};
+      status = fetcher.Fetch(std::span(&item, 1),
+                             [](const auto&) { return absl::OkStatus(); });
+    };
+  };
+  absl::Status by_rank0 = absl::UnknownError("was not unloaded");
+  absl::Status by_worker = by_rank0;
+  rank0_.on_unload = fetch_again(by_rank0);
+  worker->rank.on_unload = fetch_again(by_worker);
+  ASSERT_TRUE(Load().ok());
+  worker->rank.AwaitServing();
+  coordinator_->Unload();
+  worker->rank.AwaitUnloaded(1);
+  EXPECT_TRUE(by_rank0.ok()) << by_rank0;
+  // Its fetcher was stopped, so that what hangs on it ends.
+  EXPECT_EQ(by_worker.code(), absl::StatusCode::kCancelled) << by_worker;
+}
+
 TEST_F(FleetTest, AWorkerServesOneCoordinatorAfterAnother) {
   StartCoordinator();
   auto worker = StartWorker("pi3");
