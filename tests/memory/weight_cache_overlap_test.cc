@@ -81,7 +81,9 @@ TEST_P(WeightCacheOverlapTest, APassTakesTheLargerOfReadingAndComputing) {
   const absl::Duration larger = std::max(read, compute + pause);
   const Times times =
       MeasurePasses(disk_rate * 1e6, reads_in_flight, window_units, pause);
-  EXPECT_GE(times.pass, 0.99 * larger);
+  // What is read ahead may be less at the end than it was at the beginning, by
+  // a request of some units in four passes.
+  EXPECT_GE(times.pass, 0.95 * larger);
   EXPECT_LE(times.pass, 1.3 * larger);
   // What is not computing is waiting, and it is counted.
   EXPECT_LE(absl::AbsDuration(times.pass - compute - pause - times.stall),
