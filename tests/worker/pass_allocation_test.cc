@@ -25,19 +25,21 @@ void* Allocate(size_t bytes, size_t alignment) {
   return place;
 }
 
+// Never inlined: GCC would see free() of what came from operator new, and warn
+// where it has not inlined that, too.
+[[gnu::noinline]] void Release(void* place) { std::free(place); }
+
 }  // namespace
 
 void* operator new(size_t bytes) { return Allocate(bytes, 16); }
 void* operator new(size_t bytes, std::align_val_t alignment) {
   return Allocate(bytes, static_cast<size_t>(alignment));
 }
-void operator delete(void* place) noexcept { std::free(place); }
-void operator delete(void* place, size_t) noexcept { std::free(place); }
-void operator delete(void* place, std::align_val_t) noexcept {
-  std::free(place);
-}
+void operator delete(void* place) noexcept { Release(place); }
+void operator delete(void* place, size_t) noexcept { Release(place); }
+void operator delete(void* place, std::align_val_t) noexcept { Release(place); }
 void operator delete(void* place, size_t, std::align_val_t) noexcept {
-  std::free(place);
+  Release(place);
 }
 
 namespace shoal::worker {
@@ -99,7 +101,7 @@ TEST_P(PassAllocationTest, DecodingTakesNothingFromTheHeap) {
   const std::vector<int32_t> prompt(20, 300);
   ASSERT_TRUE((*fleet)->Evaluate(prompt, 0, 1).ok());
   // Warm-up, then over the borders of pages.
-  EXPECT_GT(CountAllocations(**fleet, 20, 24) + 1, 0u);
+  CountAllocations(**fleet, 20, 24);
   EXPECT_EQ(CountAllocations(**fleet, 24, 120), 0u);
 }
 
