@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -32,6 +33,12 @@ absl::StatusOr<Device> MakeDevice(const DeviceOptions& options) {
   profile_options.threads = options.threads;
   profile_options.store_directory = options.store_directory;
   profile_options.budget_bytes = options.budget_bytes;
+  if (!options.memory_file.empty()) {
+    SHOAL_ASSIGN_OR_RETURN(const uint64_t cap,
+                           memory::MemoryWatch::ReadCap(options.memory_file));
+    profile_options.budget_bytes =
+        options.budget_bytes == 0 ? cap : std::min(options.budget_bytes, cap);
+  }
   SHOAL_ASSIGN_OR_RETURN(worker::ProfileResult measured,
                          worker::MeasureProfile(profile_options));
   if (!measured.remark.empty()) SHOAL_LOG(kInfo, measured.remark);
@@ -42,6 +49,8 @@ absl::StatusOr<Device> MakeDevice(const DeviceOptions& options) {
   engine_options.threads = options.threads;
   engine_options.isa = options.isa;
   engine_options.file_system = &memory::FileSystem::Real(options.io);
+  engine_options.memory_watch.emplace();
+  engine_options.memory_watch->cap_file = options.memory_file;
   engine_options.bind_address = InBrackets(options.bind_address);
   if (IsWildcard(options.bind_address)) {
     engine_options.advertised_address = InBrackets(options.advertised_address);

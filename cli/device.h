@@ -20,6 +20,7 @@ struct DeviceOptions {
   std::string store_directory;  // of this device
   uint64_t disk_cap_bytes = UINT64_MAX;
   uint64_t budget_bytes = 0;  // 0: 80 % of what is available
+  std::string memory_file;    // a smaller budget, read again and again
   uint32_t threads = 1;
   std::string isa = "auto";
   memory::IoEngine io = memory::IoEngine::kAuto;
@@ -36,7 +37,8 @@ struct Device {
 };
 
 // Measures this machine (a third of a second) and makes the engine.
-// Errors: those of worker::MeasureProfile() and worker::RankEngine::Create()
+// Errors: those of worker::MeasureProfile(), worker::RankEngine::Create() and
+//         memory::MemoryWatch::ReadCap()
 absl::StatusOr<Device> MakeDevice(const DeviceOptions& options);
 
 // The machine's name, or "device".

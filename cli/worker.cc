@@ -30,6 +30,7 @@ struct WorkerFlags {
   HowFlags how;
   std::string name;
   std::string token_file;
+  std::string memory_file;
   std::string bind;
   bool insecure = false;
 };
@@ -97,6 +98,7 @@ absl::Status RunWorker(const WorkerFlags& flags) {
   DeviceOptions options;
   options.name = flags.name.empty() ? HostName() : flags.name;
   options.budget_bytes = flags.worker.device.budget_bytes;
+  options.memory_file = flags.memory_file;
   options.disk_cap_bytes = flags.worker.device.disk_cap_bytes;
   options.threads = ThreadsOf(flags.how, 1);
   options.isa = flags.how.isa;
@@ -186,6 +188,12 @@ void AddWorkerVerb(Command& root) {
                 .help = "What the process may use for everything together "
                         "(80 % of the free memory)"},
                SetBytes(&flags->worker.device.budget_bytes));
+  verb.AddFlag({.names = "--memory-file",
+                .value = "FILE",
+                .help = "A file with a size, read again while the worker runs: "
+                        "a smaller one takes weights out of memory, a larger "
+                        "one takes them back"},
+               SetText(&flags->memory_file));
   verb.AddFlag({.names = "--disk-cap",
                 .value = "SIZE",
                 .help = "Most disk for weights (no limit)"},
@@ -211,7 +219,10 @@ void AddWorkerVerb(Command& root) {
                SetUint(&flags->worker.local_rank, 1, kLocalDevicesMax));
   verb.SetDetails(
       "A worker keeps its weights on disk, serves one model after another and\n"
-      "one coordinator after another, and dials again when one is lost.\n\n"
+      "one coordinator after another, and dials again when one is lost. Where\n"
+      "the system runs short of memory, it gives up weights that it keeps "
+      "there\n"
+      "and reads them from disk instead.\n\n"
       "Example:\n"
       "  shoal worker --join 192.168.1.10:7070 --token-file token "
       "--memory 500MiB --insecure");

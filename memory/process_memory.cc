@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -62,16 +63,17 @@ std::optional<uint64_t> ReadNumber(const std::string& path) {
 // Where a version of the cgroup interface keeps what we need.
 struct CgroupFiles {
   std::string mount;
-  absl::string_view limit;
+  // The hard limit and, where there is one, the limit from which on the system
+  // slows a group down.
+  std::vector<absl::string_view> limits;
   absl::string_view usage;
-  absl::string_view cache_field;  // in memory.stat
+  // In memory.stat: page cache that nobody used lately, and the rest of it.
+  absl::string_view inactive_field;
+  absl::string_view active_field;
 };
 
-uint64_t CacheBytes(const std::string& folder, absl::string_view field) {
-  const std::optional<std::string> text =
-      ReadText(absl::StrCat(folder, "/memory.stat"));
-  if (!text.has_value()) return 0;
-  for (absl::string_view line : absl::StrSplit(*text, '\n')) {
+uint64_t StatBytes(const std::string& text, absl::string_view field) {
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
     uint64_t value = 0;
     if (absl::ConsumePrefix(&line, absl::StrCat(field, " ")) &&
         absl::SimpleAtoi(line, &value)) {
@@ -81,31 +83,66 @@ uint64_t CacheBytes(const std::string& folder, absl::string_view field) {
   return 0;
 }
 
-// Lowers `memory` to what `group` and its parents allow. In a container the
-// path seen from outside may not exist inside; its parents then do.
-void ApplyCgroup(const CgroupFiles& files, std::string group,
-                 MachineMemory& memory) {
+// Adds what limits `group` and its parents. In a container the path seen from
+// outside may not exist inside; its parents then do.
+void AddCgroups(const CgroupFiles& files, std::string group,
+                std::vector<MemoryLevel>& levels) {
   while (true) {
     const std::string folder = absl::StrCat(files.mount, group);
-    const std::string limit_path = absl::StrCat(folder, "/", files.limit);
-    const std::optional<uint64_t> limit = ReadNumber(limit_path);
-    if (limit.has_value()) {
-      memory.total_bytes = std::min(memory.total_bytes, *limit);
+    for (const absl::string_view name : files.limits) {
+      MemoryLevel level;
+      level.name = absl::StrCat(folder, "/", name);
+      const std::optional<uint64_t> limit = ReadNumber(level.name);
+      if (!limit.has_value()) continue;
       const uint64_t usage =
           ReadNumber(absl::StrCat(folder, "/", files.usage)).value_or(0);
-      const uint64_t cache =
-          std::min(usage, CacheBytes(folder, files.cache_field));
-      const uint64_t held = usage - cache;
-      const uint64_t left = *limit > held ? *limit - held : 0;
-      if (left < memory.available_bytes) {
-        memory.available_bytes = left;
-        memory.limited_by = limit_path;
-      }
+      const std::string stat =
+          ReadText(absl::StrCat(folder, "/memory.stat")).value_or("");
+      const uint64_t inactive =
+          std::min(usage, StatBytes(stat, files.inactive_field));
+      const uint64_t active =
+          std::min(usage - inactive, StatBytes(stat, files.active_field));
+      const auto left = [&](uint64_t held) {
+        return *limit > held ? *limit - held : 0;
+      };
+      level.total_bytes = *limit;
+      level.available_bytes = left(usage - inactive);
+      const uint64_t kept = usage - inactive - active;
+      level.reclaimable_bytes = left(kept);
+      level.excess_bytes = kept > *limit ? kept - *limit : 0;
+      levels.push_back(std::move(level));
     }
     const size_t slash = group.rfind('/');
     if (group.empty() || slash == std::string::npos) return;
     group.resize(slash);
   }
+}
+
+struct CgroupPlace {
+  std::string group;  // without a slash at the end
+  bool unified = false;
+};
+
+// Of this process; lines "hierarchy:controllers:path". v2 is hierarchy 0 and
+// names no controllers.
+std::vector<CgroupPlace> CgroupPlaces(const std::string& root) {
+  std::vector<CgroupPlace> places;
+  const std::string groups =
+      ReadText(absl::StrCat(root, "/proc/self/cgroup")).value_or("");
+  for (const absl::string_view line : absl::StrSplit(groups, '\n')) {
+    const std::vector<absl::string_view> parts =
+        absl::StrSplit(line, absl::MaxSplits(':', 2));
+    if (parts.size() != 3) continue;
+    const std::vector<absl::string_view> controllers =
+        absl::StrSplit(parts[1], ',');
+    const bool unified = parts[1].empty();
+    if (unified || std::find(controllers.begin(), controllers.end(),
+                             "memory") != controllers.end()) {
+      places.push_back(
+          {std::string(absl::StripSuffix(parts[2], "/")), unified});
+    }
+  }
+  return places;
 }
 
 }  // namespace
@@ -120,44 +157,76 @@ absl::StatusOr<ProcessMemory> ReadProcessMemory(const std::string& root) {
   return memory;
 }
 
-absl::StatusOr<MachineMemory> ReadMachineMemory(const std::string& root) {
+absl::StatusOr<std::vector<MemoryLevel>> ReadMemoryLevels(
+    const std::string& root) {
   const std::string path = absl::StrCat(root, "/proc/meminfo");
   SHOAL_ASSIGN_OR_RETURN(const std::string text, ReadProc(path));
-  MachineMemory memory;
-  memory.limited_by = "machine";
-  SHOAL_ASSIGN_OR_RETURN(memory.total_bytes,
+  MemoryLevel machine;
+  machine.name = "machine";
+  SHOAL_ASSIGN_OR_RETURN(machine.total_bytes,
                          FieldBytes(path, text, "MemTotal"));
-  SHOAL_ASSIGN_OR_RETURN(memory.available_bytes,
+  SHOAL_ASSIGN_OR_RETURN(machine.available_bytes,
                          FieldBytes(path, text, "MemAvailable"));
+  machine.reclaimable_bytes = machine.available_bytes;
+  std::vector<MemoryLevel> levels = {machine};
 
   const CgroupFiles v1 = {.mount = absl::StrCat(root, "/sys/fs/cgroup/memory"),
-                          .limit = "memory.limit_in_bytes",
+                          .limits = {"memory.limit_in_bytes"},
                           .usage = "memory.usage_in_bytes",
-                          .cache_field = "total_inactive_file"};
+                          .inactive_field = "total_inactive_file",
+                          .active_field = "total_active_file"};
   CgroupFiles v2 = {.mount = absl::StrCat(root, "/sys/fs/cgroup"),
-                    .limit = "memory.max",
+                    .limits = {"memory.max", "memory.high"},
                     .usage = "memory.current",
-                    .cache_field = "inactive_file"};
-  const std::string groups =
-      ReadText(absl::StrCat(root, "/proc/self/cgroup")).value_or("");
-  // Lines "hierarchy:controllers:path"; v2 is hierarchy 0, no controllers.
-  for (const absl::string_view line : absl::StrSplit(groups, '\n')) {
-    const std::vector<absl::string_view> parts =
-        absl::StrSplit(line, absl::MaxSplits(':', 2));
-    if (parts.size() != 3) continue;
-    std::string group(absl::StripSuffix(parts[2], "/"));
-    const std::vector<absl::string_view> controllers =
-        absl::StrSplit(parts[1], ',');
-    if (parts[1].empty()) {
-      ApplyCgroup(v2, group, memory);
-      v2.mount = absl::StrCat(root, "/sys/fs/cgroup/unified");
-      ApplyCgroup(v2, group, memory);
-    } else if (std::find(controllers.begin(), controllers.end(), "memory") !=
-               controllers.end()) {
-      ApplyCgroup(v1, std::move(group), memory);
+                    .inactive_field = "inactive_file",
+                    .active_field = "active_file"};
+  for (const CgroupPlace& place : CgroupPlaces(root)) {
+    if (!place.unified) {
+      AddCgroups(v1, place.group, levels);
+      continue;
+    }
+    AddCgroups(v2, place.group, levels);
+    v2.mount = absl::StrCat(root, "/sys/fs/cgroup/unified");
+    AddCgroups(v2, place.group, levels);
+  }
+  return levels;
+}
+
+absl::StatusOr<MachineMemory> ReadMachineMemory(const std::string& root) {
+  SHOAL_ASSIGN_OR_RETURN(const std::vector<MemoryLevel> levels,
+                         ReadMemoryLevels(root));
+  MachineMemory memory;
+  memory.total_bytes = memory.available_bytes = kNoLimit;
+  for (const MemoryLevel& level : levels) {
+    memory.total_bytes = std::min(memory.total_bytes, level.total_bytes);
+    if (level.available_bytes < memory.available_bytes) {
+      memory.available_bytes = level.available_bytes;
+      memory.limited_by = level.name;
     }
   }
   return memory;
+}
+
+std::optional<absl::Duration> ReadMemoryStall(const std::string& root) {
+  std::vector<std::string> paths;
+  for (const CgroupPlace& place : CgroupPlaces(root)) {
+    if (!place.unified) continue;
+    paths.push_back(
+        absl::StrCat(root, "/sys/fs/cgroup", place.group, "/memory.pressure"));
+  }
+  paths.push_back(absl::StrCat(root, "/proc/pressure/memory"));
+  for (const std::string& path : paths) {
+    const std::string text = ReadText(path).value_or("");
+    for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+      const size_t total = line.rfind("total=");
+      uint64_t microseconds = 0;
+      if (absl::StartsWith(line, "some ") && total != absl::string_view::npos &&
+          absl::SimpleAtoi(line.substr(total + 6), &microseconds)) {
+        return absl::Microseconds(microseconds);
+      }
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace shoal::memory

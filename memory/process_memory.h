@@ -4,9 +4,12 @@
 #define SHOAL_MEMORY_PROCESS_MEMORY_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace shoal::memory {
 
@@ -29,6 +32,26 @@ struct MachineMemory {
 // or v2) and its parents leave. Page cache of the group counts as available.
 // Errors: kUnavailable  /proc/meminfo cannot be read or lacks a field
 absl::StatusOr<MachineMemory> ReadMachineMemory(const std::string& root = "/");
+
+// The machine, or a limit that holds for this process.
+struct MemoryLevel {
+  std::string name;  // "machine" or the path of the cgroup's limit
+  uint64_t total_bytes = 0;
+  // Without swapping; of a group's page cache only what was not used lately.
+  uint64_t available_bytes = 0;
+  uint64_t reclaimable_bytes = 0;  // the same, with all of its page cache
+  uint64_t excess_bytes = 0;       // beyond the limit even without that
+};
+
+// The machine first, then what limits the process's cgroup (v1 or v2) and its
+// parents. About twenty short reads.
+// Errors: as ReadMachineMemory()
+absl::StatusOr<std::vector<MemoryLevel>> ReadMemoryLevels(
+    const std::string& root = "/");
+
+// For how long processes (of this cgroup, if the system says) had to wait for
+// memory since the system started; nothing where it does not tell (PSI).
+std::optional<absl::Duration> ReadMemoryStall(const std::string& root = "/");
 
 }  // namespace shoal::memory
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/check.h"
+
 namespace shoal::memory {
 
 std::vector<bool> ChooseResidents(std::span<const uint64_t> unit_bytes,
@@ -42,6 +44,29 @@ std::vector<bool> ChooseResidents(std::span<const uint64_t> unit_bytes,
     kept += unit_bytes[i];
   }
   return resident;
+}
+
+std::vector<bool> ChangeResidents(std::span<const uint64_t> unit_bytes,
+                                  const std::vector<bool>& resident,
+                                  uint64_t budget_bytes) {
+  SHOAL_CHECK(resident.size() == unit_bytes.size());
+  uint64_t kept = 0;
+  for (size_t i = 0; i < unit_bytes.size(); ++i) {
+    if (resident[i]) kept += unit_bytes[i];
+  }
+  const bool shrinks = kept > budget_bytes;
+  std::vector<size_t> positions;
+  std::vector<uint64_t> candidates;
+  for (size_t i = 0; i < unit_bytes.size(); ++i) {
+    if (resident[i] != shrinks) continue;
+    positions.push_back(i);
+    candidates.push_back(unit_bytes[i]);
+  }
+  const std::vector<bool> chosen =
+      ChooseResidents(candidates, shrinks ? budget_bytes : budget_bytes - kept);
+  std::vector<bool> changed = resident;
+  for (size_t i = 0; i < chosen.size(); ++i) changed[positions[i]] = chosen[i];
+  return changed;
 }
 
 }  // namespace shoal::memory

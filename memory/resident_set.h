@@ -17,6 +17,13 @@ namespace shoal::memory {
 std::vector<bool> ChooseResidents(std::span<const uint64_t> unit_bytes,
                                   uint64_t budget_bytes);
 
+// What to keep when the budget changes, `resident` being what is there: at most
+// `budget_bytes`, with as little moved as can be. Units only go, or only come;
+// either is spread evenly.
+std::vector<bool> ChangeResidents(std::span<const uint64_t> unit_bytes,
+                                  const std::vector<bool>& resident,
+                                  uint64_t budget_bytes);
+
 }  // namespace shoal::memory
 
 #endif  // SHOAL_MEMORY_RESIDENT_SET_H_

@@ -26,7 +26,8 @@ namespace shoal::memory {
 
 // All counts start with Create().
 struct CacheCounters {
-  uint64_t load_bytes = 0;  // read by Create(), the residents
+  // Residents, read by Create() and ChangeResidents().
+  uint64_t load_bytes = 0;
   uint64_t bytes_read = 0;  // streamed, padding included
   uint64_t read_count = 0;  // requests that streamed them
   // Of bytes_read, what Acquire() has handed out: without what is read ahead.
@@ -42,10 +43,11 @@ struct CacheCounters {
 //
 // Memory:  one slab for the residents, one of window_bytes for the rest, one of
 //          twice the largest routed entry that is not resident; none
-//          after Create(). With everything resident there is no window, no
-//          reader thread and no copy.
-// Threads: thread-compatible: the calls of one compute thread; counters() is
-//          thread-safe. Owns the reader threads and joins them.
+//          after Create() but by ChangeResidents(). With everything resident
+//          there is no window, no reader thread and no copy.
+// Threads: thread-compatible: the calls of one compute thread; counters() from
+//          any, but not during ChangeResidents(). Owns the reader threads and
+//          joins them.
 // Failure: a failed read fails one Acquire(); the next reads again.
 class WeightCache {
  public:
@@ -53,6 +55,8 @@ class WeightCache {
     uint64_t window_bytes = 0;  // at least the largest streamed unit, padded
     uint64_t read_bytes_max = 4 * base::kMiB;  // of one request
     uint32_t reads_in_flight = 2;              // > 0
+    // Residents may become that many; 0: no more than Create() loads.
+    uint64_t resident_bytes_max = 0;
     bool verify_checksums = true;  // when a unit is read for the first time
     base::Clock* clock = nullptr;  // borrowed; null: the system's
     // Fetches a damaged unit anew and writes it to the store; called from
@@ -115,10 +119,24 @@ class WeightCache {
   // pass starts at entry 0.
   void Restart();
 
+  // Between passes: entries with resident[i] are in memory from now on, the
+  // others stream through a window of `window_bytes`. Memory is given back
+  // before any is taken. What was read ahead is read again, once. An entry that
+  // should come but cannot be read, or has no room, goes on streaming.
+  // REQUIRES: nothing is pinned; the next entry is the first.
+  // Errors, after which the cache is dead:
+  //   kInvalidArgument    window_bytes is below the largest streamed unit
+  //   kResourceExhausted  no memory for the window
+  absl::Status ChangeResidents(const std::vector<bool>& resident,
+                               uint64_t window_bytes);
+
   CacheCounters counters() const;
 
+  bool is_resident(uint32_t entry) const {
+    return resident_data_[entry] != nullptr;
+  }
   // Padding included.
-  uint64_t resident_bytes() const { return residents_.size(); }
+  uint64_t resident_bytes() const { return resident_bytes_; }
   // Without routed entries.
   uint64_t streamed_bytes() const { return streamed_bytes_; }
 
@@ -126,18 +144,25 @@ class WeightCache {
   WeightCache(Options options, BlockFile& file,
               std::vector<CacheEntry> entries);
 
-  absl::Status LoadResidents();
+  // Appends entries that are not resident yet to residents_, which has room.
+  absl::Status LoadResidents(const std::vector<bool>& wanted);
+  // Moves residents that stay to the front, and gives back what is behind them.
+  void DropResidents(const std::vector<bool>& keep);
+  // What streams, as entries_ and resident_data_ say.
+  absl::Status StartStreams(uint64_t window_bytes);
 
   const Options options_;  // clock is set
   const std::vector<CacheEntry> entries_;
   UnitLoader loader_;
-  Slab residents_;
+  Slab residents_;  // one after the other, without gaps
+  uint64_t resident_bytes_ = 0;
   std::vector<const std::byte*>
       resident_data_;  // [entry_count]; null: streamed
   uint64_t streamed_bytes_ = 0;
   uint64_t load_bytes_ = 0;
   uint64_t load_read_count_ = 0;  // requests of load_bytes_
   std::atomic<uint64_t> consumed_bytes_ = 0;
+  absl::Duration stall_before_;           // of windows that are gone
   std::unique_ptr<StreamWindow> window_;  // null: everything is resident
   std::unique_ptr<RoutedUnits> routed_;   // null: likewise
   std::vector<uint32_t> requested_;       // those to be read

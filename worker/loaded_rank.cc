@@ -1,6 +1,7 @@
 #include "worker/loaded_rank.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -153,7 +154,7 @@ absl::Status LoadedRank::ReserveMemory(const RankResources& resources) {
       setup_.plan, setup_.rank, specs,
       model::DimensionsOf(spec_, *units_, setup_.options.f32_activations),
       setup_.options);
-  memory::BudgetRequest request;
+  memory::BudgetRequest& request = budget_;
   request.mode = ToMemory(setup_.options.weights);
   request.budget_bytes = setup_.budget_bytes;
   request.fixed_bytes = setup_.fixed_bytes + need.hub_units;
@@ -208,41 +209,59 @@ bool LoadedRank::IsRouted(uint32_t unit_index) const {
   return units_->unit(unit_index).spec.id.kind == base::UnitKind::kExpert;
 }
 
-// What every pass reads comes first: an expert is read by some of them.
+uint64_t LoadedRank::PaddedBytesOf(uint32_t unit_index) const {
+  return AlignUp(units_->unit(unit_index).spec.bytes, kStoreAlignment);
+}
+
 std::vector<bool> LoadedRank::ChooseResidents(
-    const std::vector<uint64_t>& bytes,
-    const memory::BudgetSplit& split) const {
-  std::vector<bool> resident(bytes.size(), false);
-  uint64_t budget = split.resident_bytes;
+    uint64_t budget_bytes, const std::vector<bool>& present) const {
+  std::vector<bool> resident(own_units_.size(), false);
   for (const bool routed : {false, true}) {
     std::vector<size_t> positions;
     std::vector<uint64_t> candidates;
-    for (size_t i = 0; i < bytes.size(); ++i) {
+    std::vector<bool> there;
+    for (size_t i = 0; i < own_units_.size(); ++i) {
       if (IsRouted(own_units_[i]) != routed) continue;
       positions.push_back(i);
-      candidates.push_back(bytes[i]);
+      candidates.push_back(PaddedBytesOf(own_units_[i]));
+      there.push_back(present[i]);
     }
     const std::vector<bool> chosen =
-        memory::ChooseResidents(candidates, budget);
+        memory::ChangeResidents(candidates, there, budget_bytes);
     for (size_t i = 0; i < chosen.size(); ++i) {
       if (!chosen[i]) continue;
       resident[positions[i]] = true;
-      budget -= candidates[i];
+      budget_bytes -= candidates[i];
     }
   }
   return resident;
 }
 
-absl::Status LoadedRank::CreateCache(const memory::BudgetSplit& split,
-                                     const RankResources& resources) {
-  std::vector<uint64_t> bytes;
-  for (const uint32_t index : own_units_) {
-    bytes.push_back(AlignUp(units_->unit(index).spec.bytes, kStoreAlignment));
-  }
-  const std::vector<bool> resident = ChooseResidents(bytes, split);
-  std::vector<memory::CacheEntry> entries;
+uint64_t LoadedRank::WindowBytes(const memory::BudgetSplit& split,
+                                 const std::vector<bool>& resident) const {
   uint64_t routed_bytes_max = 0;
   uint32_t routed_count = 0;
+  for (size_t i = 0; i < own_units_.size(); ++i) {
+    if (resident[i] || !IsRouted(own_units_[i])) continue;
+    routed_bytes_max = std::max(routed_bytes_max, PaddedBytesOf(own_units_[i]));
+    ++routed_count;
+  }
+  return split.window_bytes -
+         std::min(split.window_bytes, memory::RoutedUnits::BytesFor(
+                                          routed_bytes_max, routed_count));
+}
+
+void LoadedRank::NoteMemory(const memory::BudgetSplit& split) {
+  facts_.budget_bytes = budget_.budget_bytes;
+  facts_.resident_bytes = cache_->resident_bytes();
+  facts_.window_bytes = split.window_bytes;
+}
+
+absl::Status LoadedRank::CreateCache(const memory::BudgetSplit& split,
+                                     const RankResources& resources) {
+  const std::vector<bool> resident = ChooseResidents(
+      split.resident_bytes, std::vector<bool>(own_units_.size(), false));
+  std::vector<memory::CacheEntry> entries;
   for (size_t i = 0; i < own_units_.size(); ++i) {
     const uint32_t index = own_units_[i];
     memory::CacheEntry& entry = entries.emplace_back();
@@ -252,25 +271,51 @@ absl::Status LoadedRank::CreateCache(const memory::BudgetSplit& split,
     entry.crc32c = store_->Crc32cOf(index);
     entry.resident = resident[i];
     entry.routed = IsRouted(index);
-    if (entry.routed && !entry.resident) {
-      routed_bytes_max = std::max(routed_bytes_max, bytes[i]);
-      ++routed_count;
-    }
   }
   memory::WeightCache::Options options;
-  // What the cache takes for routed units, it takes beside the window.
-  options.window_bytes =
-      split.window_bytes -
-      std::min(split.window_bytes,
-               memory::RoutedUnits::BytesFor(routed_bytes_max, routed_count));
+  options.window_bytes = WindowBytes(split, resident);
+  if (budget_.mode == memory::WeightsMode::kAuto) {
+    options.resident_bytes_max = budget_.share_bytes;
+  }
   options.clock = resources.clock;
   options.repair = repair_;
   SHOAL_ASSIGN_OR_RETURN(cache_,
                          memory::WeightCache::Create(std::move(options), *file_,
                                                      std::move(entries)));
-  facts_.resident_bytes = cache_->resident_bytes();
-  facts_.window_bytes = split.window_bytes;
+  NoteMemory(split);
   return absl::OkStatus();
+}
+
+memory::MemoryWatch::Range LoadedRank::budget_range() const {
+  memory::BudgetRequest boundless = budget_;
+  boundless.budget_bytes = std::numeric_limits<uint64_t>::max();
+  const memory::BudgetSplit most = memory::SplitBudget(boundless).value();
+  memory::BudgetRequest without_weights = budget_;
+  without_weights.share_bytes = 0;
+  return {.budget = setup_.budget_bytes,
+          .floor = memory::FloorBytes(budget_),
+          .full = memory::FloorBytes(without_weights) + most.resident_bytes +
+                  most.window_bytes};
+}
+
+absl::StatusOr<bool> LoadedRank::SetBudget(uint64_t budget_bytes) {
+  // A budget that is far from being used does not hold growth up.
+  const uint64_t used = std::min(budget_.budget_bytes, budget_range().full);
+  budget_.budget_bytes = std::min(budget_bytes, used + kGrowthBytesMax);
+  SHOAL_ASSIGN_OR_RETURN(const memory::BudgetSplit split,
+                         memory::SplitBudget(budget_));
+  std::vector<bool> present;
+  for (uint32_t i = 0; i < cache_->entry_count(); ++i) {
+    present.push_back(cache_->is_resident(i));
+  }
+  const std::vector<bool> resident =
+      ChooseResidents(split.resident_bytes, present);
+  if (resident != present || split.window_bytes != facts_.window_bytes) {
+    SHOAL_RETURN_IF_ERROR(
+        cache_->ChangeResidents(resident, WindowBytes(split, resident)));
+  }
+  NoteMemory(split);
+  return budget_.budget_bytes == budget_bytes;
 }
 
 void LoadedRank::CreateBuffers(const RankResources& resources) {

@@ -12,12 +12,14 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "base/byte_size.h"
 #include "base/trace.h"
 #include "kernels/kernel_table.h"
 #include "kernels/thread_team.h"
 #include "memory/budget.h"
 #include "memory/file_system.h"
 #include "memory/kv_cache.h"
+#include "memory/memory_watch.h"
 #include "memory/slab.h"
 #include "memory/weight_cache.h"
 #include "memory/weight_store.h"
@@ -46,6 +48,9 @@ struct RankResources {
 //         within the bytes that Load() counted.
 class LoadedRank {
  public:
+  // Read by one SetBudget(), so that the other ranks do not wait for long.
+  static constexpr uint64_t kGrowthBytesMax = 64 * base::kMiB;
+
   // Errors: as parallel::Rank::Load()
   static absl::StatusOr<std::unique_ptr<LoadedRank>> Load(
       const parallel::RankSetup& setup, const RankResources& resources,
@@ -77,7 +82,18 @@ class LoadedRank {
   // Largest payload of any frame under this plan.
   uint64_t payload_bytes_max() const { return payload_bytes_max_; }
   // Units, share, residents, window, KV, fetched bytes, engine.
+  // Of Load(), and of the last SetBudget().
   const parallel::RankReport& facts() const { return facts_; }
+
+  // What SetBudget() may be given.
+  memory::MemoryWatch::Range budget_range() const;
+
+  // Between passes: residents go, or come, until the process takes at most
+  // `budget_bytes`, but for the pass after it at most kGrowthBytesMax more than
+  // before; call it again until it is true that all is done. Bits stay.
+  // REQUIRES: floor <= budget_bytes, as budget_range() has it.
+  // Errors: kResourceExhausted  no memory for the window; the rank is dead
+  absl::StatusOr<bool> SetBudget(uint64_t budget_bytes);
 
  private:
   LoadedRank() = default;
@@ -89,9 +105,17 @@ class LoadedRank {
       absl::FunctionRef<void(const parallel::LoadProgress&)> progress);
   void SetRopeFactors();
   bool IsRouted(uint32_t unit_index) const;
-  std::vector<bool> ChooseResidents(const std::vector<uint64_t>& bytes,
-                                    const memory::BudgetSplit& split) const;
+  // Which entries shall be resident, and those that are; those of which every
+  // pass reads all before experts.
+  std::vector<bool> ChooseResidents(uint64_t budget_bytes,
+                                    const std::vector<bool>& present) const;
+  uint64_t PaddedBytesOf(uint32_t unit_index) const;
+  // Of the window, without the places for routed units, which the cache takes
+  // beside it.
+  uint64_t WindowBytes(const memory::BudgetSplit& split,
+                       const std::vector<bool>& resident) const;
   absl::Status ReserveMemory(const RankResources& resources);
+  void NoteMemory(const memory::BudgetSplit& split);
   absl::Status CreateCache(const memory::BudgetSplit& split,
                            const RankResources& resources);
   void CreateKv(uint64_t budget_bytes);
@@ -118,6 +142,7 @@ class LoadedRank {
   std::vector<float> residual_;
   std::vector<std::byte> piece_;
   uint64_t payload_bytes_max_ = 0;
+  memory::BudgetRequest budget_;  // the present one
   parallel::RankReport facts_;
 };
 

@@ -1,12 +1,15 @@
 #include "worker/rank_engine.h"
 
+#include <algorithm>
 #include <cstring>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/byte_size.h"
 #include "base/check.h"
+#include "base/log.h"
 #include "base/status_macros.h"
 #include "kernels/cpu_cores.h"
 #include "memory/process_memory.h"
@@ -69,8 +72,20 @@ absl::Status RankEngine::Load(
   resources.team = team_.get();
   resources.file_system = options_.file_system;
   resources.clock = options_.clock;
-  SHOAL_ASSIGN_OR_RETURN(loaded_,
-                         LoadedRank::Load(setup, resources, fetcher, progress));
+  parallel::RankSetup within = setup;
+  if (options_.memory_watch && !options_.memory_watch->cap_file.empty()) {
+    SHOAL_ASSIGN_OR_RETURN(
+        const uint64_t cap,
+        memory::MemoryWatch::ReadCap(options_.memory_watch->cap_file));
+    within.budget_bytes = std::min(within.budget_bytes, cap);
+  }
+  SHOAL_ASSIGN_OR_RETURN(
+      loaded_, LoadedRank::Load(within, resources, fetcher, progress));
+  if (options_.memory_watch) {
+    memory::MemoryWatch::Options watch = *options_.memory_watch;
+    watch.clock = options_.clock;
+    watch_.emplace(std::move(watch), loaded_->budget_range());
+  }
   team_->set_spin(setup.options.may_poll);
   base::MutexLock lock(mutex_);
   report_ = loaded_->facts();
@@ -158,7 +173,10 @@ absl::Status RankEngine::Serve() {
   const auto channels = Channels();
   while (true) {
     auto frame = channels->To(0).Receive(absl::Now() + kIdleSlice);
-    if (absl::IsDeadlineExceeded(frame.status())) continue;
+    if (absl::IsDeadlineExceeded(frame.status())) {
+      if (absl::Status idle = AdaptMemory(); !idle.ok()) return Fail(idle);
+      continue;
+    }
     if (!frame.ok()) return Fail(frame.status());
     SHOAL_RETURN_IF_ERROR(ServePass(*frame));
   }
@@ -179,9 +197,45 @@ absl::Status RankEngine::ServePass(const transport::Frame& frame) {
   return RunLocally(served_, {}, {});
 }
 
+absl::Status RankEngine::AdaptMemory() {
+  if (!watch_) return absl::OkStatus();
+  if (auto wish = watch_->Poll(); wish.has_value()) {
+    if (!wish_) resident_bytes_before_ = loaded_->facts().resident_bytes;
+    wish_ = std::move(wish);
+  }
+  if (!wish_) return absl::OkStatus();
+  SHOAL_ASSIGN_OR_RETURN(const bool done,
+                         loaded_->SetBudget(wish_->budget_bytes));
+  if (done) {
+    TellMemory(*wish_);
+    wish_.reset();
+  }
+  base::MutexLock lock(mutex_);
+  report_.budget_bytes = loaded_->facts().budget_bytes;
+  report_.resident_bytes = loaded_->facts().resident_bytes;
+  report_.window_bytes = loaded_->facts().window_bytes;
+  return absl::OkStatus();
+}
+
+void RankEngine::TellMemory(const memory::MemoryWatch::Wish& wish) const {
+  const parallel::RankReport& facts = loaded_->facts();
+  if (wish.below_floor) {
+    SHOAL_LOG(kWarning, facts.name, ": ", wish.why,
+              ", but the floor for this plan is ",
+              base::FormatByteSize(wish.budget_bytes),
+              "; it goes on with that");
+  }
+  if (facts.resident_bytes == resident_bytes_before_) return;
+  SHOAL_LOG(kWarning, facts.name, ": weights in memory ",
+            base::FormatByteSize(resident_bytes_before_), " -> ",
+            base::FormatByteSize(facts.resident_bytes), " of ",
+            base::FormatByteSize(facts.share_bytes), " (", wish.why, ")");
+}
+
 absl::Status RankEngine::RunLocally(const parallel::Pass& pass,
                                     std::span<const float> residual,
                                     std::span<float> logits) {
+  if (absl::Status adapted = AdaptMemory(); !adapted.ok()) return Fail(adapted);
   const auto channels = Channels();
   const uint64_t sent = channels ? channels->bytes_sent() : 0;
   const uint64_t received = channels ? channels->bytes_received() : 0;
@@ -257,6 +311,8 @@ void RankEngine::Unload() {
     aborted_ = absl::OkStatus();
   }
   network_.reset();
+  watch_.reset();
+  wish_.reset();
   loaded_.reset();
 }
 

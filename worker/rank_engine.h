@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "base/mutex.h"
 #include "kernels/thread_team.h"
+#include "memory/memory_watch.h"
 #include "parallel/rank.h"
 #include "transport/channel_group.h"
 #include "transport/network.h"
@@ -46,6 +47,9 @@ class RankEngine final : public parallel::Rank {
         make_network;
     memory::FileSystem* file_system = nullptr;  // null: the system's
     base::Clock* clock = nullptr;               // null: the system's
+    // What may change the budget while a plan lives; its clock is that above.
+    // Nothing: it stays.
+    std::optional<memory::MemoryWatch::Options> memory_watch;
   };
 
   // Errors: kInvalidArgument  unknown isa, or no threads
@@ -81,6 +85,9 @@ class RankEngine final : public parallel::Rank {
   // `wanted`, or none where the cores do not suffice.
   absl::Duration PollingTime(absl::Duration wanted) const;
   absl::Status ServePass(const transport::Frame& frame);
+  // Between passes: gives memory up or takes some, as the watch wishes.
+  absl::Status AdaptMemory();
+  void TellMemory(const memory::MemoryWatch::Wish& wish) const;
   absl::Status OpenPass(const parallel::Pass& pass);
   absl::Status RunLocally(const parallel::Pass& pass,
                           std::span<const float> residual,
@@ -96,6 +103,10 @@ class RankEngine final : public parallel::Rank {
   const kernels::KernelTable* kernels_ = nullptr;
   std::unique_ptr<kernels::ThreadTeam> team_;
   std::unique_ptr<LoadedRank> loaded_;
+  std::optional<memory::MemoryWatch> watch_;
+  // Of the watch, until it is fulfilled.
+  std::optional<memory::MemoryWatch::Wish> wish_;
+  uint64_t resident_bytes_before_ = 0;  // when it was made
   std::unique_ptr<transport::Network> network_;
   std::unique_ptr<PassRunner> runner_;
   std::vector<std::byte> pass_bytes_;  // rank 0: of the last pass

@@ -128,5 +128,37 @@ TEST_F(ProcessMemoryTest, LimitsAboveTheMachineChangeNothing) {
   EXPECT_EQ(memory->limited_by, "machine");
 }
 
+TEST_F(ProcessMemoryTest, EveryLimitIsALevelAndAllOfItsCacheCanBeReclaimed) {
+  WriteMeminfo();
+  Write("proc/self/cgroup", "0::/app\n");
+  Write("sys/fs/cgroup/app/memory.max", "1073741824\n");
+  Write("sys/fs/cgroup/app/memory.high", "536870912\n");
+  Write("sys/fs/cgroup/app/memory.current", "402653184\n");
+  Write("sys/fs/cgroup/app/memory.stat",
+        "active_file 67108864\ninactive_file 134217728\n");
+  const auto levels = ReadMemoryLevels(folder_.path());
+  ASSERT_TRUE(levels.ok()) << levels.status();
+  ASSERT_EQ(levels->size(), 3u);
+  EXPECT_EQ((*levels)[0].name, "machine");
+  EXPECT_EQ((*levels)[0].available_bytes, 6 * kGiB);
+  EXPECT_THAT((*levels)[2].name, HasSubstr("app/memory.high"));
+  EXPECT_EQ((*levels)[2].total_bytes, 512 * kMiB);
+  EXPECT_EQ((*levels)[2].available_bytes, 256 * kMiB);
+  EXPECT_EQ((*levels)[2].reclaimable_bytes, 320 * kMiB);
+}
+
+TEST_F(ProcessMemoryTest, TheTimeWaitedForMemoryIsThatOfTheGroupIfKnown) {
+  WriteMeminfo();
+  EXPECT_EQ(ReadMemoryStall(folder_.path()), std::nullopt);
+  Write("proc/pressure/memory",
+        "some avg10=0.00 avg60=0.00 avg300=0.00 total=51620\n"
+        "full avg10=0.00 avg60=0.00 avg300=0.00 total=91\n");
+  EXPECT_EQ(ReadMemoryStall(folder_.path()), absl::Microseconds(51620));
+  Write("proc/self/cgroup", "0::/app\n");
+  Write("sys/fs/cgroup/app/memory.pressure",
+        "some avg10=1.00 avg60=0.00 avg300=0.00 total=7\nfull total=1\n");
+  EXPECT_EQ(ReadMemoryStall(folder_.path()), absl::Microseconds(7));
+}
+
 }  // namespace
 }  // namespace shoal::memory

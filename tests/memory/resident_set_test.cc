@@ -75,5 +75,41 @@ TEST(ResidentSetTest, EveryStretchHasItsPartOfTheResidents) {
   }
 }
 
+TEST(ResidentSetTest, ALowerBudgetOnlyTakesAwayAndAHigherOnlyAdds) {
+  const std::vector<uint64_t> bytes = RandomUnits();
+  const uint64_t total =
+      std::accumulate(bytes.begin(), bytes.end(), uint64_t{0});
+  std::vector<bool> resident = ChooseResidents(bytes, total / 2);
+  for (const int percent : {40, 39, 5, 0, 60, 61, 100, 70, 100}) {
+    const std::vector<bool> before = resident;
+    const uint64_t budget = total * percent / 100;
+    const bool shrinks = TallyOf(bytes, before).resident > budget;
+    resident = ChangeResidents(bytes, before, budget);
+    EXPECT_LE(TallyOf(bytes, resident).resident, budget) << percent;
+    for (size_t i = 0; i < bytes.size(); ++i) {
+      EXPECT_TRUE(shrinks ? before[i] || !resident[i]
+                          : resident[i] || !before[i])
+          << "unit " << i << " at " << percent << " percent";
+    }
+    const Tally tally = TallyOf(bytes, resident);
+    const uint64_t largest = *std::max_element(bytes.begin(), bytes.end());
+    EXPECT_GT(tally.resident + largest, budget) << percent;
+  }
+  EXPECT_EQ(resident, std::vector<bool>(bytes.size(), true));
+}
+
+TEST(ResidentSetTest, WhatStaysAfterAChangeIsSpreadEvenly) {
+  const std::vector<uint64_t> bytes(120, 4096);
+  std::vector<bool> resident = ChooseResidents(bytes, 60 * 4096);
+  for (const uint64_t units : {30, 12, 60, 90}) {
+    resident = ChangeResidents(bytes, resident, units * 4096);
+    for (size_t begin = 0; begin < bytes.size(); begin += 40) {
+      const auto count = std::count(resident.begin() + begin,
+                                    resident.begin() + begin + 40, true);
+      EXPECT_NEAR(static_cast<double>(count), units / 3.0, 2.0) << units;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace shoal::memory

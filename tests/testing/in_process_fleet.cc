@@ -75,6 +75,7 @@ absl::Status InProcessFleet::Start(const FleetOptions& options) {
     engine.kernels = options.kernels;
     engine.file_system = options.file_system;
     engine.clock = options.clock;
+    if (r + 1 == options.rank_count) engine.memory_watch = options.memory_watch;
     if (options.transport == parallel::Transport::kTcp) {
       engine.make_network = [](parallel::Transport,
                                const transport::NetworkOptions& network) {

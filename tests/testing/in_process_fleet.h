@@ -61,6 +61,8 @@ struct FleetOptions {
   const kernels::KernelTable* kernels = nullptr;
   memory::FileSystem* file_system = nullptr;
   base::Clock* clock = nullptr;
+  // Of the last rank.
+  std::optional<memory::MemoryWatch::Options> memory_watch;
 };
 
 // Threads: thread-compatible; owns a thread for each rank but 0.
