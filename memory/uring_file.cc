@@ -66,6 +66,7 @@ absl::Status UringFile::AddFirstRing() {
         absl::StrCat("the system refuses to read ", path_,
                      " through io_uring: ", std::strerror(-part.result)));
   }
+  idle_.reserve(kUringCallersMax);  // later reads take nothing from the heap
   idle_.push_back(std::move(ring));
   ring_count_ = 1;
   return absl::OkStatus();

@@ -22,6 +22,8 @@ constexpr uint32_t kTileTokensMax = 64;
 // the last tasks of a product end together.
 constexpr uint32_t kTaskRows = 64;
 static_assert(kTaskRows % kernels::kTileRows == 0);
+// Of one unit from its inputs: queries, keys, values.
+constexpr uint32_t kProductsMax = 3;
 // So many steps of a token are over as soon as a team has begun.
 constexpr uint32_t kTokensAlone = 4;
 
@@ -63,7 +65,14 @@ UnitCompute::UnitCompute(const Options& options,
       scratch_(uint64_t{tile_tokens_max_} * options.unit_scratch_floats),
       quants_(scratch_.size()),
       scales_(scratch_.size() / kA8BlockElements),
-      sums_(quants_.size() / kA8SumElements) {}
+      sums_(quants_.size() / kA8SumElements) {
+  // How many units come at once depends on the disk: a pass must not allocate
+  // because it was faster than before. The results of a unit's products lie in
+  // its scratch. Pages that no batch fills cost nothing.
+  products_.reserve(uint64_t{tile_tokens_max_} *
+                    (options.unit_scratch_floats / kTaskRows + kProductsMax));
+  intermediates_.reserve(tile_tokens_max_);
+}
 
 void UnitCompute::BeginPass(std::span<const TokenPlace> places) {
   SHOAL_CHECK(places.size() <= options_.tokens_max);
