@@ -7,7 +7,8 @@
 // take that off: sum((b - o) a) = sum(b a) - o sum(a). The sums are exact: at
 // most 32 * 255 * 127 + 255 * 32 * 127 < 2^22. Then one float multiply-add for
 // the scale and one for the minimum, parts in order, so that a token's bits do
-// not depend on the way taken:
+// not depend on the way taken. A part with two scales is summed with its own
+// scales and minima first, and then takes the activations' scale.
 //   one token  product_vnni_one.h
 //   several    product_vnni_many.h
 
@@ -22,23 +23,30 @@
 namespace shoal::kernels {
 namespace {
 
+// Rows [row, row_end), N tiles at a time and then fewer.
+template <typename V, typename Type, int N>
+void DotRows(const WeightMatrix& weights, const TypeEntry& entry, uint32_t row,
+             uint32_t row_end, const ActivationView& input, uint32_t token,
+             uint32_t count, const ProductOutput& output) {
+  for (; row + (N - 1) * kTileRows < row_end; row += N * kTileRows) {
+    DotMany<V, Type, N>(weights, entry, row, input, token, count, output);
+  }
+  if constexpr (N > 1) {
+    DotRows<V, Type, N - 1>(weights, entry, row, row_end, input, token, count,
+                            output);
+  }
+}
+
 template <typename V, typename Type>
 void VnniRows(const WeightMatrix& weights, uint32_t row_begin, uint32_t row_end,
               const ActivationView& input, const ProductOutput& output) {
   const TypeEntry& entry = EntryOf(weights.type);
   if (input.tokens > 1) {
-    constexpr uint32_t kStep = V::kTiles * kTileRows;
     for (uint32_t token = 0; token < input.tokens; token += kManyTokensMax) {
       const uint32_t left = input.tokens - token;
       const uint32_t count = left < kManyTokensMax ? left : kManyTokensMax;
-      uint32_t row = row_begin;
-      for (; row + kStep - kTileRows < row_end; row += kStep) {
-        DotMany<V, Type, V::kTiles>(weights, entry, row, input, token, count,
-                                    output);
-      }
-      for (; row < row_end; row += kTileRows) {
-        DotMany<V, Type, 1>(weights, entry, row, input, token, count, output);
-      }
+      DotRows<V, Type, V::kTiles>(weights, entry, row_begin, row_end, input,
+                                  token, count, output);
     }
     return;
   }

@@ -5,83 +5,14 @@
 #ifndef SHOAL_KERNELS_PRODUCT_VNNI_MANY_H_
 #define SHOAL_KERNELS_PRODUCT_VNNI_MANY_H_
 
-#include <utility>
-
 #include "kernels/a8_rows.h"
-#include "kernels/product_types_vnni.h"
+#include "kernels/panel_vnni.h"
 #include "kernels/tile.h"
 
 namespace shoal::kernels {
 namespace {
 
-// Many tokens: the parts of a run of columns of a few tiles, spread out.
-constexpr int kPanelParts = 16;
 constexpr uint32_t kManyTokensMax = 128;
-
-// N tiles. A part has kScales scales, and as many minima or none.
-template <int N, int kScalesOfPart, bool kHasMin>
-struct Panel {
-  static constexpr int kTiles = N;
-  static constexpr int kScales = kScalesOfPart;
-  static constexpr int kMins = kHasMin ? kScales : 0;
-  static constexpr int kWords = 8 / kScales;  // under one scale
-
-  int parts;
-  int offset;  // of the bytes
-  // [part][tile][word][row][4]
-  alignas(64) std::byte bytes[kPanelParts * N * 8 * kWordBytes];
-  // [part][scale][tile][row]
-  alignas(64) float scales[kPanelParts * kScales * N * kTileRows];
-  alignas(64) float mins[kPanelParts * kMins * N * kTileRows + 1];
-};
-
-// Fills a panel from blocks of one type.
-template <typename V, typename Type, typename PanelOfType>
-struct Spreader {
-  // The parts from `first` on of tile `n`, whole blocks of them.
-  static void Spread(const Tile& tile, int first, int n, std::byte* scratch,
-                     PanelOfType& panel) {
-    for (int part = 0; part < panel.parts; part += Type::kParts) {
-      const std::byte* block =
-          BlockAt(tile, static_cast<uint64_t>((first + part) / Type::kParts), 1,
-                  Type::kBlockBytes, scratch);
-      SpreadBlock(block, part, n, panel,
-                  std::make_integer_sequence<int, Type::kParts>());
-    }
-  }
-
- private:
-  template <int... kPart>
-  static inline void SpreadBlock(const std::byte* block, int part, int n,
-                                 PanelOfType& panel,
-                                 std::integer_sequence<int, kPart...>) {
-    const typename Type::Head head(block);
-    (SpreadPart<kPart>(block, head, part + kPart, n, panel), ...);
-  }
-  template <int kPart>
-  static inline void SpreadPart(const std::byte* block,
-                                const typename Type::Head& head, int part,
-                                int n, PanelOfType& panel) {
-    constexpr int kTiles = PanelOfType::kTiles;
-    SpreadWords<kPart>(block,
-                       panel.bytes + (part * kTiles + n) * 8 * kWordBytes,
-                       std::make_integer_sequence<int, 8>());
-    for (int k = 0; k < Type::kScales; ++k) {
-      const int at = ((part * Type::kScales + k) * kTiles + n) * kTileRows;
-      V::StoreFloats(Type::template Scale<kPart>(head, k), panel.scales + at);
-      if constexpr (Type::kHasMin) {
-        V::StoreFloats(Type::template Min<kPart>(head, k), panel.mins + at);
-      }
-    }
-  }
-  template <int kPart, int... kWord>
-  static inline void SpreadWords(const std::byte* block, std::byte* to,
-                                 std::integer_sequence<int, kWord...>) {
-    (V::Store(Type::template Bytes<kPart, kWord>(block),
-              to + kWord * kWordBytes),
-     ...);
-  }
-};
 
 // A panel times tokens, added to acc [tokens, tiles, 16].
 template <typename V, typename PanelOfType>
@@ -93,87 +24,175 @@ struct PanelProduct {
   static constexpr int kWords = PanelOfType::kWords;
   static constexpr bool kHasMin = PanelOfType::kMins > 0;
 
-  static void Add(const PanelOfType& panel, const ActivationView& input,
-                  uint32_t token, uint32_t count, int first, float* acc) {
-    uint32_t done = 0;
-    for (; done + V::kTokens <= count; done += V::kTokens) {
-      AddGroup<V::kTokens>(panel, input, token + done, first,
-                           acc + done * N * kTileRows);
-    }
-    AddRest<V::kTokens - 1>(panel, input, token + done, count - done, first,
-                            acc + done * N * kTileRows);
-  }
-
- private:
+  // `size` tokens from `token` on, 1 to T of them, added to acc, or put there
+  // with the first panel.
   template <int T>
-  static void AddRest(const PanelOfType& panel, const ActivationView& input,
-                      uint32_t token, uint32_t count, int first, float* acc) {
+  static void Add(uint32_t size, const PanelOfType& panel,
+                  const ActivationView& input, uint32_t token, int first,
+                  float* acc) {
     if constexpr (T > 0) {
-      if (count == T) {
+      if (size == T) {
         AddGroup<T>(panel, input, token, first, acc);
       } else {
-        AddRest<T - 1>(panel, input, token, count, first, acc);
+        Add<T - 1>(size, panel, input, token, first, acc);
       }
     }
   }
+
+ private:
+  // What a group of tokens brings to a panel, for each scale of each part.
+  template <int T>
+  struct Group {
+    A8Rows rows;
+    // What the bytes' offset takes off.
+    alignas(64) int32_t offsets[T][kPanelParts * kScales];
+    // What the minima multiply: sums of activations; of quants only where the
+    // activations' scale comes later.
+    alignas(64) float sums[T][kHasMin ? kPanelParts * kScales : 1];
+
+    Group(const ActivationView& input, uint32_t token, int first,
+          const PanelOfType& panel)
+        : rows(input, token) {
+      rows.Skip(static_cast<uint64_t>(first));
+      for (int t = 0; t < T; ++t) {
+        const uint64_t part = static_cast<uint64_t>(t) * rows.blocks;
+        // A short panel may read what the next token has.
+        if (panel.parts < kPanelParts &&
+            (panel.parts < kPanelParts / 2 || rows.blocks < kPanelParts / 2 ||
+             token + static_cast<uint32_t>(t) + 1 >= input.tokens)) {
+          SumSingly(t, panel.offset, panel.parts);
+        } else if constexpr (kScales == 1) {
+          Keep(V::SumPairs(rows.sums + 2 * part), panel.offset,
+               rows.scales + part, t, 0);
+        } else {
+          for (int i = 0; i < 2; ++i) {
+            Keep(V::Widen(rows.sums + 2 * part + 16 * i), panel.offset,
+                 rows.scales, t, 16 * i);
+          }
+        }
+      }
+    }
+
+   private:
+    void Keep(Ints quants, int offset, const float* scales, int t, int at) {
+      V::StoreInts(V::Times(quants, -offset), &offsets[t][at]);
+      if constexpr (kHasMin) {
+        const Floats floats = V::ToFloats(quants);
+        V::StoreFloats(
+            kScales == 1 ? V::Mul(floats, V::LoadFloats(scales)) : floats,
+            &sums[t][at]);
+      }
+    }
+    void SumSingly(int t, int offset, int parts) {
+      for (int i = 0; i < parts * kScales; ++i) {
+        const int quants = rows.SumOf<kScales>(t, i / kScales, i % kScales);
+        offsets[t][i] = -offset * quants;
+        if constexpr (kHasMin) {
+          const auto part = static_cast<uint64_t>(i / kScales);
+          sums[t][i] =
+              static_cast<float>(quants) *
+              (kScales == 1 ? rows.scales[t * rows.blocks + part] : 1.0f);
+        }
+      }
+    }
+  };
 
   // T tokens: this is where prefill spends its time.
   template <int T>
   static void AddGroup(const PanelOfType& panel, const ActivationView& input,
                        uint32_t token, int first, float* acc) {
-    A8Rows rows(input, token);
-    rows.Skip(static_cast<uint64_t>(first));
-    int32_t offsets[T][kPanelParts * kScales];
-    float scaled_sums[T][kPanelParts * kScales];
-    PrepareSums<T>(rows, panel, offsets, scaled_sums);
+    const Group<T> group(input, token, first, panel);
     Floats sum[T][N];
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t) {
 #pragma GCC unroll 8
       for (int n = 0; n < N; ++n) {
-        sum[t][n] = V::LoadFloats(acc + (t * N + n) * kTileRows);
+        sum[t][n] = first == 0 ? V::BroadcastFloat(0.0f)
+                               : V::LoadFloats(acc + (t * N + n) * kTileRows);
       }
     }
     for (int part = 0; part < panel.parts; ++part) {
-#pragma GCC unroll 2
-      for (int k = 0; k < kScales; ++k) {
-        const int index = part * kScales + k;
-        Ints ints[T][N];
-#pragma GCC unroll 8
-        for (int t = 0; t < T; ++t) {
-#pragma GCC unroll 8
-          for (int n = 0; n < N; ++n) {
-            ints[t][n] = V::Broadcast(offsets[t][index]);
-          }
-        }
-        AddWords<T>(panel.bytes + (part * N * 8 + k * kWords) * kWordBytes,
-                    rows.quants + part * kA8BlockElements + 4 * k * kWords,
-                    rows.cols, ints);
-#pragma GCC unroll 8
-        for (int t = 0; t < T; ++t) {
-          const Floats activation_scale =
-              V::BroadcastFloat(rows.scales[t * rows.blocks + part]);
-#pragma GCC unroll 8
-          for (int n = 0; n < N; ++n) {
-            const int at = (index * N + n) * kTileRows;
-            sum[t][n] = V::MulAdd(
-                V::ToFloats(ints[t][n]),
-                V::Mul(V::LoadFloats(panel.scales + at), activation_scale),
-                sum[t][n]);
-            if constexpr (kHasMin) {
-              sum[t][n] = V::MulSub(V::LoadFloats(panel.mins + at),
-                                    V::BroadcastFloat(scaled_sums[t][index]),
-                                    sum[t][n]);
-            }
-          }
-        }
-      }
+      AddPart<T>(panel, group, part, sum);
     }
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t) {
 #pragma GCC unroll 8
       for (int n = 0; n < N; ++n) {
         V::StoreFloats(sum[t][n], acc + (t * N + n) * kTileRows);
+      }
+    }
+  }
+
+  template <int T>
+  static inline void AddPart(const PanelOfType& panel, const Group<T>& group,
+                             int part, Floats (&sum)[T][N]) {
+    const A8Rows& rows = group.rows;
+    Floats scaled[T][N];  // of a part with two scales
+#pragma GCC unroll 2
+    for (int k = 0; k < kScales; ++k) {
+      const int index = part * kScales + k;
+      Ints ints[T][N];
+#pragma GCC unroll 8
+      for (int t = 0; t < T; ++t) {
+#pragma GCC unroll 8
+        for (int n = 0; n < N; ++n) {
+          ints[t][n] = V::Broadcast(group.offsets[t][index]);
+        }
+      }
+      AddWords<T>(panel.bytes + (part * N * 8 + k * kWords) * kWordBytes,
+                  rows.quants + part * kA8BlockElements + 4 * k * kWords,
+                  rows.cols, ints);
+#pragma GCC unroll 8
+      for (int t = 0; t < T; ++t) {
+        const Floats activation_scale =
+            V::BroadcastFloat(rows.scales[t * rows.blocks + part]);
+#pragma GCC unroll 8
+        for (int n = 0; n < N; ++n) {
+          const int at = (index * N + n) * kTileRows;
+          const Floats scale = V::LoadFloats(panel.scales + at);
+          const Floats floats = V::ToFloats(ints[t][n]);
+          if constexpr (kScales == 1) {
+            sum[t][n] =
+                V::MulAdd(floats, V::Mul(scale, activation_scale), sum[t][n]);
+          } else {
+            scaled[t][n] = k == 0 ? V::Mul(floats, scale)
+                                  : V::MulAdd(floats, scale, scaled[t][n]);
+          }
+        }
+      }
+    }
+    if constexpr (kScales == 1) {
+      if constexpr (kHasMin) SubtractMins<T>(panel, group, part, sum);
+    } else {
+      if constexpr (kHasMin) SubtractMins<T>(panel, group, part, scaled);
+#pragma GCC unroll 8
+      for (int t = 0; t < T; ++t) {
+        const Floats activation_scale =
+            V::BroadcastFloat(rows.scales[t * rows.blocks + part]);
+#pragma GCC unroll 8
+        for (int n = 0; n < N; ++n) {
+          sum[t][n] = V::MulAdd(scaled[t][n], activation_scale, sum[t][n]);
+        }
+      }
+    }
+  }
+
+  template <int T>
+  static inline void SubtractMins(const PanelOfType& panel,
+                                  const Group<T>& group, int part,
+                                  Floats (&from)[T][N]) {
+#pragma GCC unroll 2
+    for (int k = 0; k < kScales; ++k) {
+      const int index = part * kScales + k;
+#pragma GCC unroll 8
+      for (int t = 0; t < T; ++t) {
+        const Floats sum = V::BroadcastFloat(group.sums[t][index]);
+#pragma GCC unroll 8
+        for (int n = 0; n < N; ++n) {
+          from[t][n] =
+              V::MulSub(V::LoadFloats(panel.mins + (index * N + n) * kTileRows),
+                        sum, from[t][n]);
+        }
       }
     }
   }
@@ -199,27 +218,21 @@ struct PanelProduct {
       }
     }
   }
-
-  template <int T>
-  static inline void PrepareSums(
-      const A8Rows& rows, const PanelOfType& panel,
-      int32_t (&offsets)[T][kPanelParts * kScales],
-      float (&scaled_sums)[T][kPanelParts * kScales]) {
-    for (int t = 0; t < T; ++t) {
-      for (int part = 0; part < panel.parts; ++part) {
-        for (int k = 0; k < kScales; ++k) {
-          const int index = part * kScales + k;
-          const int sum = rows.SumOf<kScales>(t, part, k);
-          offsets[t][index] = -panel.offset * sum;
-          if constexpr (kHasMin) {
-            scaled_sums[t][index] =
-                static_cast<float>(sum) * rows.scales[t * rows.blocks + part];
-          }
-        }
-      }
-    }
-  }
 };
+
+// Sums of many tokens lie far apart, and adding to them would wait for each.
+template <int N>
+inline void PrefetchOutput(const ProductOutput& output, uint64_t token,
+                           uint32_t row) {
+  const uint64_t bytes = output.mode == ProductOutput::Mode::kAddF64
+                             ? sizeof(double)
+                             : sizeof(float);
+  const auto* data = static_cast<const std::byte*>(output.data) +
+                     (token * output.stride + row) * bytes;
+  for (uint64_t at = 0; at < N * kTileRows * bytes; at += 64) {
+    _mm_prefetch(data + at, _MM_HINT_T0);
+  }
+}
 
 // N tiles from `row` on, tokens [token, token + count), count <=
 // kManyTokensMax.
@@ -234,21 +247,46 @@ void DotMany(const WeightMatrix& weights, const TypeEntry& entry, uint32_t row,
   for (uint32_t n = 0; n < N; ++n) {
     tiles[n] = TileAt(weights, entry, row + n * kTileRows, scratch[n]);
   }
-  std::memset(acc, 0, uint64_t{count} * N * kTileRows * sizeof(float));
   PanelOfType panel;
   panel.offset = Type::kOffset;
   const auto parts = static_cast<int>(input.cols / kA8BlockElements);
+  const auto bytes_of = [](int parts_of_tile) {
+    return static_cast<uint64_t>(parts_of_tile / Type::kParts) *
+           Type::kBlockBytes * kTileRows;
+  };
   for (int first = 0; first < parts; first += kPanelParts) {
     panel.parts = parts - first < kPanelParts ? parts - first : kPanelParts;
+    const bool is_last = first + kPanelParts >= parts;
+    uint32_t groups = (count + V::kTokens - 1) / V::kTokens;
+    PanelPrefetch<N> next(
+        tiles[0].data + bytes_of(is_last ? N * parts : first + kPanelParts),
+        bytes_of(parts), bytes_of(kPanelParts), groups);
     for (int n = 0; n < N; ++n) {
       Spreader<V, Type, PanelOfType>::Spread(tiles[n], first, n, scratch[n],
                                              panel);
     }
-    PanelProduct<V, PanelOfType>::Add(panel, input, token, count, first, acc);
-  }
-  for (uint32_t t = 0; t < count; ++t) {
-    for (uint32_t n = 0; n < N; ++n) {
-      WriteTile(tiles[n], output, token + t, acc + (t * N + n) * kTileRows);
+    for (uint32_t done = 0; done < count; --groups) {
+      next.Step();
+      // Groups as equal as can be: a small one would keep the core waiting.
+      const uint32_t size = (count - done + groups - 1) / groups;
+      if (is_last) {
+        for (uint32_t t = 0; t < size; ++t) {
+          PrefetchOutput<N>(output, token + done + t, row);
+        }
+      }
+      float* sums = acc + done * N * kTileRows;
+      PanelProduct<V, PanelOfType>::template Add<V::kTokens>(
+          size, panel, input, token + done, first, sums);
+      // At once, so that the stores are over while the next group is computed.
+      if (is_last && tiles[N - 1].rows == kTileRows) {
+        WriteFullTiles<N>(row, output, token + done, size, sums);
+      } else if (is_last) {
+        for (uint32_t i = 0; i < size * N; ++i) {
+          WriteTile(tiles[i % N], output, token + done + i / N,
+                    sums + i * kTileRows);
+        }
+      }
+      done += size;
     }
   }
 }

@@ -52,7 +52,8 @@ struct OneToken {
         const int sum = rows.SumOf<Type::kScales>(0, part, k);
         if constexpr (Type::kOffset != 0) offsets_[i] = -Type::kOffset * sum;
         if constexpr (Type::kHasMin) {
-          scaled_[i] = static_cast<float>(sum) * rows.scales[part];
+          scaled_[i] = static_cast<float>(sum) *
+                       (Type::kScales == 1 ? rows.scales[part] : 1.0f);
         }
       }
     }
@@ -85,11 +86,31 @@ struct OneToken {
                                const A8Rows& rows, const Sums& sums,
                                Floats acc) {
     Prefetch<kPart>(data);
-    acc = AddScale<kPart, 0>(data, head, rows, sums, acc);
-    if constexpr (Type::kScales == 2) {
-      acc = AddScale<kPart, 1>(data, head, rows, sums, acc);
+    const Floats activation_scale = V::BroadcastFloat(rows.scales[kPart]);
+    const Floats first = Products<kPart, 0>(data, rows, sums);
+    const Floats scale = Type::template Scale<kPart>(head, 0);
+    if constexpr (Type::kScales == 1) {
+      acc = V::MulAdd(first, V::Mul(scale, activation_scale), acc);
+      return SubtractMins<kPart>(head, sums, acc);
+    } else {
+      Floats both =
+          V::MulAdd(Products<kPart, 1>(data, rows, sums),
+                    Type::template Scale<kPart>(head, 1), V::Mul(first, scale));
+      both = SubtractMins<kPart>(head, sums, both);
+      return V::MulAdd(both, activation_scale, acc);
     }
-    return acc;
+  }
+
+  template <int kPart>
+  static inline Floats SubtractMins(const typename Type::Head& head,
+                                    const Sums& sums, Floats from) {
+    if constexpr (Type::kHasMin) {
+      for (int k = 0; k < Type::kScales; ++k) {
+        from = V::MulSub(Type::template Min<kPart>(head, k),
+                         V::BroadcastFloat(sums.scaled(kPart, k)), from);
+      }
+    }
+    return from;
   }
 
   // A part's share of the block, evenly: a burst of requests would keep the
@@ -105,24 +126,12 @@ struct OneToken {
 
   // What stands under scale k of a part.
   template <int kPart, int k>
-  static inline Floats AddScale(const std::byte* data,
-                                const typename Type::Head& head,
-                                const A8Rows& rows, const Sums& sums,
-                                Floats acc) {
+  static inline Floats Products(const std::byte* data, const A8Rows& rows,
+                                const Sums& sums) {
     constexpr int kWords = 8 / Type::kScales;
-    const Ints products = AddWords<kPart, k * kWords>(
+    return V::ToFloats(AddWords<kPart, k * kWords>(
         data, rows, V::Broadcast(sums.offset(kPart, k)),
-        std::make_integer_sequence<int, kWords>());
-    const float activation_scale = rows.scales[kPart];
-    acc = V::MulAdd(V::ToFloats(products),
-                    V::Mul(Type::template Scale<kPart>(head, k),
-                           V::BroadcastFloat(activation_scale)),
-                    acc);
-    if constexpr (Type::kHasMin) {
-      acc = V::MulSub(Type::template Min<kPart>(head, k),
-                      V::BroadcastFloat(sums.scaled(kPart, k)), acc);
-    }
-    return acc;
+        std::make_integer_sequence<int, kWords>()));
   }
 
   template <int kPart, int kFirst, int... kWord>

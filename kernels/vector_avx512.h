@@ -26,6 +26,9 @@ struct Avx512 {
   static void Store(Ints value, std::byte* to) {
     _mm512_storeu_si512(to, value);
   }
+  static void StoreInts(Ints value, int32_t* to) {
+    _mm512_storeu_si512(to, value);
+  }
   static Ints Broadcast(int32_t value) { return _mm512_set1_epi32(value); }
   static Ints BroadcastByte(int value) {
     return _mm512_set1_epi8(static_cast<char>(value));
@@ -84,6 +87,18 @@ struct Avx512 {
         kNibble % 2 == 0 ? 0x08040201 : static_cast<int>(0x80402010u));
     return _mm512_maskz_mov_epi8(_mm512_test_epi8_mask(copied, bits),
                                  _mm512_set1_epi8(16));
+  }
+
+  static Ints Times(Ints a, int factor) {
+    return _mm512_mullo_epi32(a, Broadcast(factor));
+  }
+  // The sums of 16 pairs of neighbours.
+  static Ints SumPairs(const int16_t* from) {
+    return _mm512_madd_epi16(_mm512_loadu_si512(from), _mm512_set1_epi16(1));
+  }
+  static Ints Widen(const int16_t* from) {
+    return _mm512_cvtepi16_epi32(
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
   }
 
   static Ints WidenBytes(const std::byte* from) {

@@ -37,6 +37,10 @@ struct AvxVnni {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), value.low);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 32), value.high);
   }
+  static void StoreInts(Ints value, int32_t* to) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), value.low);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 8), value.high);
+  }
   static Ints Both(__m256i value) { return {value, value}; }
   static Ints Broadcast(int32_t value) {
     return Both(_mm256_set1_epi32(value));
@@ -108,6 +112,24 @@ struct AvxVnni {
     return _mm256_and_si256(
         _mm256_cmpeq_epi8(_mm256_and_si256(copied, bits), bits),
         _mm256_set1_epi8(16));
+  }
+
+  static Ints Times(Ints a, int factor) {
+    const __m256i factors = _mm256_set1_epi32(factor);
+    return {_mm256_mullo_epi32(a.low, factors),
+            _mm256_mullo_epi32(a.high, factors)};
+  }
+  // The sums of 16 pairs of neighbours.
+  static Ints SumPairs(const int16_t* from) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    const auto* pairs = reinterpret_cast<const __m256i*>(from);
+    return {_mm256_madd_epi16(_mm256_loadu_si256(pairs), ones),
+            _mm256_madd_epi16(_mm256_loadu_si256(pairs + 1), ones)};
+  }
+  static Ints Widen(const int16_t* from) {
+    const auto* halves = reinterpret_cast<const __m128i*>(from);
+    return {_mm256_cvtepi16_epi32(_mm_loadu_si128(halves)),
+            _mm256_cvtepi16_epi32(_mm_loadu_si128(halves + 1))};
   }
 
   static Ints WidenBytes(const std::byte* from) {

@@ -1,0 +1,117 @@
+// Weights of a few tiles spread out as bytes, for products of many tokens. See
+// product_vnni_many.h.
+
+#ifndef SHOAL_KERNELS_PANEL_VNNI_H_
+#define SHOAL_KERNELS_PANEL_VNNI_H_
+
+#include <utility>
+
+#include "kernels/product_types_vnni.h"
+#include "kernels/tile.h"
+
+namespace shoal::kernels {
+namespace {
+
+// The columns of a panel, in parts of 32.
+constexpr int kPanelParts = 16;
+
+// N tiles. A part has kScales scales, and as many minima or none.
+template <int N, int kScalesOfPart, bool kHasMin>
+struct Panel {
+  static constexpr int kTiles = N;
+  static constexpr int kScales = kScalesOfPart;
+  static constexpr int kMins = kHasMin ? kScales : 0;
+  static constexpr int kWords = 8 / kScales;  // under one scale
+
+  int parts;
+  int offset;  // of the bytes
+  // [part][tile][word][row][4]
+  alignas(64) std::byte bytes[kPanelParts * N * 8 * kWordBytes];
+  // [part][scale][tile][row]
+  alignas(64) float scales[kPanelParts * kScales * N * kTileRows];
+  alignas(64) float mins[kPanelParts * kMins * N * kTileRows + 1];
+};
+
+// Fills a panel from blocks of one type.
+template <typename V, typename Type, typename PanelOfType>
+struct Spreader {
+  // The parts from `first` on of tile `n`, whole blocks of them.
+  static void Spread(const Tile& tile, int first, int n, std::byte* scratch,
+                     PanelOfType& panel) {
+    for (int part = 0; part < panel.parts; part += Type::kParts) {
+      const std::byte* block =
+          BlockAt(tile, static_cast<uint64_t>((first + part) / Type::kParts), 1,
+                  Type::kBlockBytes, scratch);
+      SpreadBlock(block, part, n, panel,
+                  std::make_integer_sequence<int, Type::kParts>());
+    }
+  }
+
+ private:
+  template <int... kPart>
+  static inline void SpreadBlock(const std::byte* block, int part, int n,
+                                 PanelOfType& panel,
+                                 std::integer_sequence<int, kPart...>) {
+    const typename Type::Head head(block);
+    (SpreadPart<kPart>(block, head, part + kPart, n, panel), ...);
+  }
+  template <int kPart>
+  static inline void SpreadPart(const std::byte* block,
+                                const typename Type::Head& head, int part,
+                                int n, PanelOfType& panel) {
+    constexpr int kTiles = PanelOfType::kTiles;
+    SpreadWords<kPart>(block,
+                       panel.bytes + (part * kTiles + n) * 8 * kWordBytes,
+                       std::make_integer_sequence<int, 8>());
+    for (int k = 0; k < Type::kScales; ++k) {
+      const int at = ((part * Type::kScales + k) * kTiles + n) * kTileRows;
+      V::StoreFloats(Type::template Scale<kPart>(head, k), panel.scales + at);
+      if constexpr (Type::kHasMin) {
+        V::StoreFloats(Type::template Min<kPart>(head, k), panel.mins + at);
+      }
+    }
+  }
+  template <int kPart, int... kWord>
+  static inline void SpreadWords(const std::byte* block, std::byte* to,
+                                 std::integer_sequence<int, kWord...>) {
+    (V::Store(Type::template Bytes<kPart, kWord>(block),
+              to + kWord * kWordBytes),
+     ...);
+  }
+};
+
+// Brings the weights of the next panel near while this one is multiplied: a few
+// lines with each group of tokens, because a burst of requests would keep the
+// core from the loads that it waits for.
+template <int N>
+class PanelPrefetch {
+ public:
+  // The panel has `bytes` of each tile, those of tile n from first + n * stride
+  // on, and is wanted after `steps` calls of Step().
+  PanelPrefetch(const std::byte* first, uint64_t stride, uint64_t bytes,
+                uint32_t steps)
+      : at_(first),
+        end_(first + bytes),
+        stride_(stride),
+        step_((bytes / 64 / steps + 1) * 64) {}
+
+  void Step() {
+    const std::byte* stop = at_ + step_ < end_ ? at_ + step_ : end_;
+    for (; at_ < stop; at_ += 64) {
+#pragma GCC unroll 4
+      for (int n = 0; n < N; ++n) {
+        _mm_prefetch(at_ + static_cast<uint64_t>(n) * stride_, _MM_HINT_T1);
+      }
+    }
+  }
+
+ private:
+  const std::byte* at_;
+  const std::byte* const end_;
+  const uint64_t stride_, step_;
+};
+
+}  // namespace
+}  // namespace shoal::kernels
+
+#endif  // SHOAL_KERNELS_PANEL_VNNI_H_
