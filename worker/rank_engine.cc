@@ -236,6 +236,7 @@ absl::Status RankEngine::RunLocally(const parallel::Pass& pass,
                                     std::span<const float> residual,
                                     std::span<float> logits) {
   if (absl::Status adapted = AdaptMemory(); !adapted.ok()) return Fail(adapted);
+  const absl::Time begin = absl::Now();
   const auto channels = Channels();
   const uint64_t sent = channels ? channels->bytes_sent() : 0;
   const uint64_t received = channels ? channels->bytes_received() : 0;
@@ -250,7 +251,7 @@ absl::Status RankEngine::RunLocally(const parallel::Pass& pass,
   const absl::Status status = runner_->Run(pass, residual, logits);
   if (channels) channels->set_polling_time(PollingTime(kIdlePolling));
   if (!status.ok()) return Fail(status);
-  CountPass(pass, {sent, received, consumed});
+  CountPass(pass, {sent, received, consumed, begin});
   return absl::OkStatus();
 }
 
@@ -259,9 +260,11 @@ void RankEngine::CountPass(const parallel::Pass& pass, const Marks& before) {
   const memory::CacheCounters counters = loaded_->cache().counters();
   base::MutexLock lock(mutex_);
   report_.read_bytes = counters.bytes_read;
+  const std::optional<absl::Time> last_end = std::exchange(decoded_, {});
   // A single token of a prompt that is cut finely is no decode pass: it has
   // no logits.
   if (pass.token_count() != 1 || pass.logits_count() != 1) return;
+  decoded_ = absl::Now();
   // The first decode pass only marks where counting begins.
   if (decode_pass_count_++ == 0) return;
   ++report_.decode_passes;
@@ -271,6 +274,11 @@ void RankEngine::CountPass(const parallel::Pass& pass, const Marks& before) {
   report_.stall += times.stall;
   report_.wait += times.wait;
   report_.exchange += times.exchange;
+  // Between two tokens rank 0 chooses the next, and the others wait for it.
+  if (last_end) {
+    const bool is_first = loaded_->setup().rank == 0;
+    (is_first ? report_.compute : report_.wait) += before.time - *last_end;
+  }
   if (channels == nullptr) return;
   report_.sent_bytes += channels->bytes_sent() - before.sent_bytes;
   report_.received_bytes += channels->bytes_received() - before.received_bytes;

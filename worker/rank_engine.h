@@ -78,6 +78,7 @@ class RankEngine final : public parallel::Rank {
     uint64_t sent_bytes = 0;
     uint64_t received_bytes = 0;
     uint64_t consumed_bytes = 0;
+    absl::Time time;
   };
 
   explicit RankEngine(Options options) : options_(std::move(options)) {}
@@ -119,6 +120,8 @@ class RankEngine final : public parallel::Rank {
   absl::Status aborted_ ABSL_GUARDED_BY(mutex_);
   parallel::RankReport report_ ABSL_GUARDED_BY(mutex_);
   uint64_t decode_pass_count_ ABSL_GUARDED_BY(mutex_) = 0;
+  // The end of the last pass, if that was a decode pass.
+  std::optional<absl::Time> decoded_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace shoal::worker

@@ -7,6 +7,7 @@ namespace with its own memory limit and disk rate; that needs root.
 import json
 import mmap
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -146,7 +147,7 @@ def shoal_json(shoal, *words):
   return json.loads(result.stdout)
 
 
-def make_stores(shoal, shape, folder, names, needed_bytes):
+def make_stores(shoal, shape, folder, names, needed_bytes, isa="auto"):
   """An external model of that shape in `folder`, unless it is there."""
   os.makedirs(folder, exist_ok=True)
   model = os.path.join(folder, MODEL)
@@ -156,7 +157,8 @@ def make_stores(shoal, shape, folder, names, needed_bytes):
     fail("%s needs %.1f GB of disk, %s has %.1f GB free" %
          (shape, needed_bytes / 1e9, folder, free_bytes(folder) / 1e9))
   subprocess.run([shoal, "model", "synth", "--shape", shape, "-o", model,
-                  "--stores", folder, "--names", ",".join(names)], check=True)
+                  "--stores", folder, "--names", ",".join(names), "--isa", isa],
+                 check=True)
   return model
 
 
@@ -208,7 +210,26 @@ def disk_rate(lab, files, bytes_max=512 * MIB):
   return min(float(process.communicate()[0]) for process in processes)
 
 
-def run_in_lab(lab, shoal, folder, budgets, tokens, flags):
+def bench_disk_rate(shoal, folder, count):
+  """Bytes per second of `count` runs of `shoal bench disk` at once, together: of
+  the engine, size and depth that give most."""
+  processes = [
+      subprocess.Popen([shoal, "bench", "disk", "--store",
+                        os.path.join(folder, "bench-%d" % i), "--time", "500ms",
+                        "--json"], stdout=subprocess.PIPE)
+      for i in range(count)]
+  rates = {}
+  for process in processes:
+    for rate in json.loads(process.communicate()[0])["rates"]:
+      key = (rate["engine"], rate["request_bytes"], rate["depth"])
+      rates[key] = rates.get(key, 0) + rate["bytes_per_second"]
+  for i in range(count):
+    shutil.rmtree(os.path.join(folder, "bench-%d" % i), ignore_errors=True)
+  # A cache is no disk: what is read through the page cache does not count.
+  return max(rate for key, rate in rates.items() if "mmap" not in key[0])
+
+
+def run_in_lab(lab, shoal, folder, budgets, tokens, flags, isa="auto"):
   """Decodes on all devices of the lab, device i with budgets[i] bytes. Returns
   the run's JSON, with "outside": what the kernel counted, by device."""
   token = os.path.join(folder, "token")
@@ -220,7 +241,7 @@ def run_in_lab(lab, shoal, folder, budgets, tokens, flags):
              folder, "--token-file", token, "--insecure", "--memory",
              str(budgets[0]), "--threads", "1", "--prompt-ids",
              "1,300,301,302", "--max-tokens", str(tokens), "--ignore-eos",
-             "--temperature", "0", "--json", *flags]
+             "--temperature", "0", "--json", "--isa", isa, *flags]
   if lab.count > 1:
     command += ["--listen", address, "--expect", str(lab.count - 1),
                 "--shares", ",".join(["1"] * lab.count)]
@@ -240,7 +261,8 @@ def run_in_lab(lab, shoal, folder, budgets, tokens, flags):
         workers.append(subprocess.Popen(lab.command(number, [
             shoal, "worker", "--join", address, "--token-file", token,
             "--name", name, "--store", folder, "--memory",
-            str(budgets[number - 1]), "--threads", "1", "--insecure"]),
+            str(budgets[number - 1]), "--threads", "1", "--isa", isa,
+            "--insecure"]),
                                         stdout=log, stderr=log))
       watch.add(name, workers[-1].pid)
     output = coordinator.communicate(timeout=3600)[0]

@@ -7,9 +7,12 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/testing/in_process_fleet.h"
@@ -93,6 +96,32 @@ TEST(RankEngineTest, EachPassReadsTheShareLessTheResidentsToTheByte) {
           << budget_kib << " KiB, rank " << report.rank;
     }
   }
+}
+
+// What passes between the first decode pass and the last: passes, and the time
+// in which rank 0 has other things to do.
+TEST(RankEngineTest, TheFourPartsOfADevicesTimeAddUpToTheTimeBetweenTokens) {
+  constexpr absl::Duration kPause = absl::Milliseconds(5);
+  TemporaryFolder folder;
+  const auto fleet = Start(TwoRanks(folder.path()));
+  ASSERT_NE(fleet, nullptr);
+  const std::vector<int32_t> token = {300};
+  ASSERT_TRUE(fleet->Evaluate(token, 0, 1).ok());
+  const absl::Time begin = absl::Now();
+  for (uint32_t i = 1; i <= kDecodePasses; ++i) {
+    const absl::Time pause = absl::Now() + kPause;
+    while (absl::Now() < pause) std::this_thread::yield();
+    ASSERT_TRUE(fleet->Evaluate(token, i, 1).ok());
+  }
+  const absl::Duration all = absl::Now() - begin;
+  const RankReport first = fleet->Reports()[0];
+  const absl::Duration parts =
+      first.compute + first.stall + first.wait + first.exchange;
+  EXPECT_LE(parts, all);
+  EXPECT_GE(parts, kDecodePasses * kPause);
+  // The others end their last pass when they please.
+  const RankReport second = fleet->Reports()[1];
+  EXPECT_GE(second.wait, (kDecodePasses - 1) * kPause);
 }
 
 // With two ranks and more, long passes are exchanged and computed in halves,
