@@ -22,7 +22,9 @@ class Clock {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) = 0;
   virtual void NotifyAll(CondVar& cv) = 0;
 
-  // The system's clock. Lives for ever.
+  // The system's: the time of day when the process asked first, and since then
+  // what has passed, so that setting the time of day moves no deadline. Lives
+  // for ever.
   static Clock& Real();
 };
 

@@ -205,7 +205,7 @@ absl::Status Converter::ConvertModel(const proto::ModelConfig& from,
       {"weights", from.weights()},         {"parallel", from.parallel()},
       {"payload", from.payload()},         {"collective", from.collective()},
       {"activations", from.activations()}, {"kv", from.kv()},
-      {"transport", from.transport()}};
+      {"transport", from.transport()},     {"head", from.head()}};
   for (const auto& [field, text] : fields) {
     SHOAL_RETURN_IF_ERROR(
         Set(tree, from, field, text, [&](const std::string& value) {

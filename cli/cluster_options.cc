@@ -24,6 +24,7 @@ HowFlags Merge(const HowFlags& flags, const HowFlags& file) {
   }
   if (how.shares.empty()) how.shares = file.shares;
   if (!how.collective) how.collective = file.collective;
+  if (!how.head) how.head = file.head;
   if (!how.payload) how.payload = file.payload;
   if (!how.f32_activations) how.f32_activations = file.f32_activations;
   if (!how.kv) how.kv = file.kv;

@@ -17,6 +17,7 @@ namespace {
 
 using memory::IoEngine;
 using parallel::Collective;
+using parallel::HeadPlacement;
 using parallel::KvFormat;
 using parallel::Payload;
 using parallel::Transport;
@@ -68,9 +69,8 @@ void AddChoice(Command& verb, std::string name, std::string help,
 
 void AddNumericFlags(Command& verb, HowFlags& flags) {
   static const Choices<bool> activations = {{"q8", false}, {"f32", true}};
-  static const Choices<KvFormat> kv = {{"f16", KvFormat::kF16},
-                                       {"f32", KvFormat::kF32},
-                                       {"q8", KvFormat::kQ8}};
+  static const Choices<KvFormat> kv = {
+      {"f16", KvFormat::kF16}, {"f32", KvFormat::kF32}, {"q8", KvFormat::kQ8}};
   AddChoice(verb, "--payload",
             "Partial sums between devices; f64 gives the same bits on any "
             "number of devices (auto: f64 with --local, else f32)",
@@ -78,11 +78,19 @@ void AddNumericFlags(Command& verb, HowFlags& flags) {
   AddChoice(verb, "--activations",
             "Inputs of quantised weights; f32 for exact comparisons (q8)",
             activations, flags.f32_activations);
-  AddChoice(verb, "--kv", "Keys and values in memory; q8 takes 0.53 of f16 (f16)", kv,
+  AddChoice(verb, "--kv",
+            "Keys and values in memory; q8 takes 0.53 of f16 (f16)", kv,
             flags.kv);
   AddChoice(verb, "--collective",
             "How devices exchange results (auto: fused-star)",
             CollectiveChoices(), flags.collective);
+  static const Choices<HeadPlacement> heads = {
+      {"sharded", HeadPlacement::kSharded},
+      {"coordinator", HeadPlacement::kCoordinator}};
+  AddChoice(verb, "--head",
+            "Who computes logits: every device its part of the vocabulary, or "
+            "the coordinator alone, so that they never leave it (sharded)",
+            heads, flags.head);
   AddChoice(verb, "--transport",
             "What carries data between devices (auto: tcp, polled where the "
             "cores suffice)",
@@ -211,6 +219,7 @@ coordinator::PlanOptions PlanOptionsOf(const HowFlags& flags,
   options.payload =
       flags.payload.value_or(local ? Payload::kF64 : Payload::kF32);
   options.collective = flags.collective.value_or(Collective::kFusedStar);
+  options.head = flags.head.value_or(HeadPlacement::kSharded);
   options.tensor_parallel = flags.tensor_parallel;
   options.pipeline_parallel = flags.pipeline_parallel;
   options.shares = flags.shares;

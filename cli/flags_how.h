@@ -26,6 +26,7 @@ struct HowFlags {
   uint32_t pipeline_parallel = 0;
   std::vector<double> shares;
   std::optional<parallel::Collective> collective;  // nothing: kFusedStar
+  std::optional<parallel::HeadPlacement> head;     // nothing: kSharded
   std::optional<parallel::Payload> payload;        // nothing: f64 with --local
   std::optional<bool> f32_activations;             // nothing: false
   std::optional<parallel::KvFormat> kv;            // nothing: kF16

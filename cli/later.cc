@@ -35,7 +35,6 @@ constexpr std::array kLater = {
     Later{"plan", "--simulate", "planning for a described fleet"},
     Later{"*", "--coordinator", "talking to a running service"},
     Later{"*", "--http", "the HTTP interface"},
-    Later{"*", "--head", "keeping the head on one device"},
 };
 
 }  // namespace

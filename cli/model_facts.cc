@@ -188,6 +188,11 @@ absl::StatusOr<ModelFacts> FactsOf(const std::string& path,
         facts.types[std::string(kernels::InfoOf(tensor.type).name)];
     ++group.count;
     group.bytes += tensor.bytes;
+    if (header.external() &&
+        tensor.offset + tensor.bytes > header.external()->inline_end) {
+      ++facts.external.count;
+      facts.external.bytes += tensor.bytes;
+    }
   }
   if (const absl::Status status = AddUnits(path, header, facts); !status.ok()) {
     facts.unsupported.push_back(std::string(status.message()));

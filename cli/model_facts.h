@@ -33,6 +33,7 @@ struct ModelFacts {
   uint64_t file_count = 1;
   uint64_t file_bytes = 0;                 // of all files
   std::map<std::string, UnitGroup> types;  // tensors by weight type
+  UnitGroup external;  // of these, what is not in the file but in stores
 
   // Why this build cannot run the model, one reason each.
   std::vector<std::string> unsupported;

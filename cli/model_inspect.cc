@@ -67,6 +67,8 @@ nlohmann::json ToJson(const ModelFacts& facts) {
   for (const auto& [type, group] : facts.types) {
     json["types"][type] = {{"tensors", group.count}, {"bytes", group.bytes}};
   }
+  json["external"] = {{"tensors", facts.external.count},
+                      {"bytes", facts.external.bytes}};
   if (facts.needs.empty()) return json;
   json["layers"] = facts.layers;
   json["hidden"] = facts.hidden;
@@ -154,6 +156,12 @@ void PrintFacts(const ModelFacts& facts) {
   for (const auto& [type, group] : facts.types) {
     add(type,
         absl::StrCat(group.count, " tensors, ", FormatByteSize(group.bytes)));
+  }
+  if (facts.external.count > 0) {
+    add("external", absl::StrCat(facts.external.count, " of them, ",
+                                 FormatByteSize(facts.external.bytes),
+                                 ", are not in the file: devices must have "
+                                 "them in their stores"));
   }
   add("tokenizer", facts.tokenizer);
   add("ends with", absl::StrJoin(facts.end_tokens, " "));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/byte_size.h"
 #include "base/status_macros.h"
 #include "cli/device.h"
@@ -61,6 +62,17 @@ absl::StatusOr<std::vector<parallel::DeviceProfile>> ProfilesOf(
   return profiles;
 }
 
+// The ranks that compute logits.
+std::vector<uint32_t> HeadRanks(const parallel::Plan& plan,
+                                const coordinator::ModelFile& model) {
+  std::vector<uint32_t> ranks;
+  for (const parallel::UnitRange& range : plan.ranges) {
+    if (model.units[range.begin].id.kind != base::UnitKind::kHead) continue;
+    ranks.push_back(range.rank);
+  }
+  return ranks;
+}
+
 std::vector<PlannedDevice> DevicesOf(
     const parallel::Plan& plan, const coordinator::ModelFile& model,
     const std::vector<parallel::DeviceProfile>& profiles,
@@ -82,6 +94,7 @@ std::vector<PlannedDevice> DevicesOf(
 }
 
 void PrintJson(const parallel::Plan& plan,
+               const std::vector<uint32_t>& head_ranks,
                const std::vector<PlannedDevice>& planned) {
   using nlohmann::json;
   json devices = json::array();
@@ -105,6 +118,7 @@ void PrintJson(const parallel::Plan& plan,
   }
   const json object = {{"chunk_tokens", plan.chunk_tokens},
                        {"stages", stages},
+                       {"head_ranks", head_ranks},
                        {"notes", plan.notes},
                        {"devices", devices}};
   std::printf(
@@ -113,6 +127,7 @@ void PrintJson(const parallel::Plan& plan,
 }
 
 void PrintText(const parallel::Plan& plan,
+               const std::vector<uint32_t>& head_ranks,
                const std::vector<PlannedDevice>& planned) {
   Table table({"rank", "device", "units", "weights", "kv", "activations",
                "transport", "least memory", "budget"});
@@ -133,6 +148,8 @@ void PrintText(const parallel::Plan& plan,
     std::printf("stage %zu: layers %u to %u, hub rank %u\n", s,
                 stage.layer_begin, stage.layer_end - 1, stage.hub);
   }
+  std::printf("head: %s %s\n", head_ranks.size() == 1 ? "rank" : "ranks",
+              absl::StrJoin(head_ranks, ", ").c_str());
   std::printf("prompts in chunks of %u tokens\n", plan.chunk_tokens);
   for (const std::string& note : plan.notes) {
     std::printf("note: %s\n", note.c_str());
@@ -158,9 +175,9 @@ absl::Status MakeAndPrintPlan(const PlanFlags& flags) {
   const std::vector<PlannedDevice> devices =
       DevicesOf(plan, *model, profiles, options.plan.run);
   if (flags.json) {
-    PrintJson(plan, devices);
+    PrintJson(plan, HeadRanks(plan, *model), devices);
   } else {
-    PrintText(plan, devices);
+    PrintText(plan, HeadRanks(plan, *model), devices);
   }
   return absl::OkStatus();
 }

@@ -80,6 +80,7 @@ absl::StatusOr<parallel::Plan> PlanModel(
   request.options = options.run;
   request.payload = options.payload;
   request.collective = options.collective;
+  request.head = options.head;
   request.tensor_parallel = options.tensor_parallel;
   request.pipeline_parallel = options.pipeline_parallel;
   request.shares = options.shares;

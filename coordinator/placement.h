@@ -25,6 +25,7 @@ struct PlanOptions {
   parallel::RunOptions run;
   parallel::Payload payload = parallel::Payload::kF64;
   parallel::Collective collective = parallel::Collective::kFusedStar;
+  parallel::HeadPlacement head = parallel::HeadPlacement::kSharded;
   uint32_t tensor_parallel = 0;  // 0: one stage of all devices
   uint32_t pipeline_parallel = 0;
   std::vector<double> shares;  // by rank; empty: by profile

@@ -120,14 +120,14 @@ void MemoryWatch::ReadCapFile() {
   if (options_.cap_file.empty()) return;
   const auto cap = ReadCap(options_.cap_file);
   // A file that is being replaced may be empty or missing for a moment.
-  const bool unclear_before = std::exchange(cap_unclear_, !cap.ok());
   if (!cap.ok()) {
-    if (!unclear_before) {
+    if (++cap_unclear_count_ == 2) {
       SHOAL_LOG(kWarning, cap.status().message(), "; the budget stays ",
                 FormatByteSize(cap_bytes_));
     }
     return;
   }
+  cap_unclear_count_ = 0;
   if (*cap == cap_bytes_) return;
   cap_bytes_ = *cap;
   why_ = absl::StrCat(options_.cap_file, " says ", FormatByteSize(*cap));

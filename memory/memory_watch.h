@@ -71,7 +71,7 @@ class MemoryWatch {
   uint64_t given_up_bytes_ = 0;  // below Top()
   uint64_t told_bytes_;
   bool floor_told_ = false;
-  bool cap_unclear_ = false;
+  uint32_t cap_unclear_count_ = 0;  // polls in a row
   std::string why_;
   absl::Time next_poll_;
   absl::Time last_poll_;

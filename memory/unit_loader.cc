@@ -33,12 +33,29 @@ void UnitLoader::Load(uint32_t first, std::byte* to,
     const uint64_t bytes = PaddedBytes(entries_[index]);
     statuses[i] = together;
     // One bad sector must not fail the units around it.
-    if (!together.ok() && statuses.size() > 1) {
-      statuses[i] = Read(entries_[index].offset, {to, bytes});
+    if (!together.ok()) {
+      statuses[i] =
+          ReadAgain(entries_[index], to, statuses.size() > 1 ? 0 : 1, together);
     }
     if (statuses[i].ok()) statuses[i] = CheckOrRepair(index, to);
     to += bytes;
   }
+}
+
+absl::Status UnitLoader::ReadAgain(const CacheEntry& entry, std::byte* to,
+                                   int attempts_before, absl::Status failure) {
+  for (int attempt = attempts_before; attempt < kReadAttempts; ++attempt) {
+    if (attempt > 0 && !absl::IsUnavailable(failure)) break;
+    const absl::Status status = Read(entry.offset, {to, PaddedBytes(entry)});
+    if (status.ok() && attempt > 0) {
+      SHOAL_LOG(kWarning, file_.path(), " unit ", entry.unit_index,
+                ": could be read at attempt ", attempt + 1, ": ",
+                failure.message());
+    }
+    if (status.ok()) return status;
+    failure = status;
+  }
+  return failure;
 }
 
 absl::Status UnitLoader::Read(uint64_t offset, std::span<std::byte> to) {

@@ -40,6 +40,8 @@ inline uint64_t PaddedBytes(const CacheEntry& entry) {
 // Threads: thread-safe.
 class UnitLoader {
  public:
+  static constexpr int kReadAttempts = 3;
+
   struct Options {
     uint64_t read_bytes_max = 4 * base::kMiB;  // of one request
     bool verify_checksums = true;
@@ -56,8 +58,9 @@ class UnitLoader {
   // Reads entries [first, first + statuses.size()), which lie behind each other
   // in the file, to `to`, padding included, and says for each how it went. The
   // first time that an entry is read its checksum is compared; a damaged unit
-  // is repaired and read again.
-  // Errors, in statuses:
+  // is repaired and read again. What fails with kUnavailable is read again,
+  // each unit alone, and fails when that failed kReadAttempts times. Errors, in
+  // statuses:
   //   kDataLoss     checksum mismatch and no repair; names file, unit, offset
   //   kUnavailable, kOutOfRange  as BlockFile::ReadAt()
   //   those of `repair`
@@ -74,6 +77,9 @@ class UnitLoader {
 
  private:
   absl::Status Read(uint64_t offset, std::span<std::byte> to);
+  // Of one entry, read `attempts_before` times in vain with `failure`.
+  absl::Status ReadAgain(const CacheEntry& entry, std::byte* to,
+                         int attempts_before, absl::Status failure);
   absl::Status CheckOrRepair(uint32_t index, std::byte* data);
   absl::Status Repair(const CacheEntry& entry, std::span<std::byte> place)
       ABSL_LOCKS_EXCLUDED(repair_mutex_);

@@ -23,8 +23,13 @@ constexpr uint32_t kChunkTokensWanted = 512;
 // Activations and frames may take this part of a budget for the sake of a
 // larger chunk.
 constexpr uint64_t kChunkBudgetDivisor = 8;
+// Where nothing is resident, a larger chunk takes memory from nobody, and a
+// long prompt is read for in fewer sweeps.
+constexpr uint32_t kStreamChunkTokensWanted = kChunkTokensMax;
+constexpr uint64_t kStreamChunkBudgetDivisor = 2;
 // Each round takes at least a percent of its share from a rank that is short.
 constexpr int kRoundCountMax = 500;
+constexpr uint64_t kUnitAlignment = 4096;  // as NeedOf() counts
 constexpr double kNoCap = std::numeric_limits<double>::infinity();
 
 // Scales `weights`, each capped, so that they add up to 1: min(cap, x) * weight
@@ -74,6 +79,12 @@ class Planner {
   // Takes units from ranks that are short, until all fit.
   absl::StatusOr<Plan> PlaceWithinMemory(const Plan& wanted);
   std::vector<uint32_t> ShortRanks(const Plan& plan) const;
+  struct Units {
+    uint64_t count = 0;
+    uint64_t bytes = 0;  // padding included
+  };
+  // What the rank has whatever its share.
+  Units PinnedUnits(uint32_t rank) const;
   // Lowers the cap of a rank that is short. Errors: kResourceExhausted
   absl::Status Relieve(const Plan& plan, uint32_t rank);
   absl::Status ChooseChunk(Plan& plan) const;
@@ -198,8 +209,13 @@ absl::Status Planner::SetStages() {
     }
     stages_.push_back(std::move(stage));
   }
-  // The head: hub 0, units on all ranks, none of them with KV.
-  stages_.push_back({layer_count_, layer_count_ + 1, fractions_, fractions_});
+  // The head: hub 0, units on all ranks or on the hub, none of them with KV.
+  std::vector<double> head = fractions_;
+  if (request_.head == HeadPlacement::kCoordinator) {
+    std::fill(head.begin(), head.end(), 0.0);
+    head[0] = 1;
+  }
+  stages_.push_back({layer_count_, layer_count_ + 1, head, head});
   return absl::OkStatus();
 }
 
@@ -231,14 +247,26 @@ absl::StatusOr<std::optional<Plan>> Planner::Place() {
   return std::optional<Plan>(std::move(plan));
 }
 
+Planner::Units Planner::PinnedUnits(uint32_t rank) const {
+  Units pinned;
+  if (rank != 0 || request_.head != HeadPlacement::kCoordinator) return pinned;
+  for (const base::UnitSpec& unit : request_.units) {
+    if (unit.id.kind != base::UnitKind::kHead) continue;
+    ++pinned.count;
+    pinned.bytes += base::AlignUp(unit.bytes, kUnitAlignment);
+  }
+  return pinned;
+}
+
 absl::Status Planner::Relieve(const Plan& plan, uint32_t rank) {
   const DeviceProfile& device = request_.devices[rank];
   const MemoryNeed need = Need(plan, rank);
   const uint64_t excess =
       FloorOf(device, need, request_.options.weights) - BudgetOf(device);
   const bool resident = request_.options.weights == WeightsMode::kResident;
+  const Units pinned = PinnedUnits(rank);
   // What goes when the rank gets fewer units.
-  const uint64_t movable = need.kv + (resident ? need.share : 0);
+  const uint64_t movable = need.kv + (resident ? need.share - pinned.bytes : 0);
   if (movable == 0 || excess > movable) {
     return ShortOfMemory(request_, plan, rank);
   }
@@ -246,7 +274,7 @@ absl::Status Planner::Relieve(const Plan& plan, uint32_t rank) {
   keep = std::min(keep, 0.99);
   // Below two units a share is not rounded down any more, so it ends.
   if (resident) {
-    const bool end = plan.UnitsOf(rank).size() <= 2;
+    const bool end = plan.UnitsOf(rank).size() - pinned.count <= 2;
     caps_[rank] = end ? 0 : fractions_[rank] / weights_[rank] * keep;
     return absl::OkStatus();
   }
@@ -294,15 +322,18 @@ absl::StatusOr<Plan> Planner::PlaceWithinMemory(const Plan& wanted) {
 
 absl::Status Planner::ChooseChunk(Plan& plan) const {
   if (request_.chunk_tokens > 0) return absl::OkStatus();
-  for (uint32_t chunk = kChunkTokensWanted; chunk > 1; chunk /= 2) {
+  const bool stream = request_.options.weights == WeightsMode::kStream;
+  const uint64_t divisor =
+      stream ? kStreamChunkBudgetDivisor : kChunkBudgetDivisor;
+  for (uint32_t chunk = stream ? kStreamChunkTokensWanted : kChunkTokensWanted;
+       chunk > 1; chunk /= 2) {
     if (chunk > request_.options.context_positions) continue;
     plan.chunk_tokens = chunk;
     bool fits = true;
     for (uint32_t r = 0; r < rank_count_ && fits; ++r) {
       const MemoryNeed need = Need(plan, r);
-      fits = !IsShort(plan, r) &&
-             need.activations + need.transport <=
-                 BudgetOf(request_.devices[r]) / kChunkBudgetDivisor;
+      fits = !IsShort(plan, r) && need.activations + need.transport <=
+                                      BudgetOf(request_.devices[r]) / divisor;
     }
     if (fits) return absl::OkStatus();
   }

@@ -27,6 +27,12 @@ struct DeviceProfile {
   bool computes = true;  // false: rank 0 that only coordinates
 };
 
+// Where the vocabulary units lie.
+enum class HeadPlacement : uint8_t {
+  kSharded,      // on all ranks, as their shares are
+  kCoordinator,  // on rank 0 alone, whatever its share; logits stay there
+};
+
 struct PlanRequest {
   std::span<const base::UnitSpec> units;  // in execution order, borrowed
   ModelDimensions dimensions;
@@ -34,6 +40,7 @@ struct PlanRequest {
   RunOptions options;
   Payload payload = Payload::kF64;
   Collective collective = Collective::kFusedStar;
+  HeadPlacement head = HeadPlacement::kSharded;
   // Stages of `tensor_parallel` ranks each; their product is the number of
   // devices. 0: one stage of all devices.
   uint32_t tensor_parallel = 0;

@@ -56,6 +56,8 @@ absl::StatusOr<std::unique_ptr<LoadedRank>> LoadedRank::Load(
   rank->setup_ = setup;
   rank->kernels_ = resources.kernels;
   rank->team_ = resources.team;
+  rank->clock_ =
+      resources.clock == nullptr ? &base::Clock::Real() : resources.clock;
   if (setup.options.trace) {
     rank->trace_ =
         std::make_shared<base::TraceRecorder>(parallel::kTraceEventCountMax);

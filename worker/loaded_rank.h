@@ -63,6 +63,8 @@ class LoadedRank {
   const kernels::KernelTable& kernels() const { return *kernels_; }
   const HubUnits& hub_units() const { return *hub_units_; }
   kernels::ThreadTeam& team() const { return *team_; }
+  // That the deadlines of units are by.
+  base::Clock& clock() const { return *clock_; }
   const std::vector<StageWork>& stages() const { return stages_; }
 
   // Own units by entry of the cache; `data` is null until they are acquired.
@@ -126,6 +128,7 @@ class LoadedRank {
   std::optional<model::UnitTable> units_;
   const kernels::KernelTable* kernels_ = nullptr;
   kernels::ThreadTeam* team_ = nullptr;
+  base::Clock* clock_ = nullptr;
   std::vector<uint32_t> own_units_;  // indices, without hub units
   std::vector<StageWork> stages_;
   std::shared_ptr<base::TraceRecorder> trace_;

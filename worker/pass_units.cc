@@ -36,7 +36,8 @@ void PassRunner::Record(base::TraceEvent event, uint32_t count) {
 
 absl::Status PassRunner::ForOwnUnits(const PhaseWork& work, UnitBatch compute) {
   uint32_t entry = work.entry_begin;
-  const absl::Time deadline = absl::Now() + rank_.setup().options.data_timeout;
+  const absl::Time deadline =
+      rank_.clock().Now() + rank_.setup().options.data_timeout;
   while (entry < work.entry_end) {
     if (rank_.views()[entry].layout->spec.id.kind == base::UnitKind::kExpert) {
       return ForRoutedUnits(work, entry, deadline, compute);

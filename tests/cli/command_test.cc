@@ -13,6 +13,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 struct Values {
   std::string model;
@@ -126,8 +127,10 @@ TEST_F(CommandTest, SaysWhichWordWasPerhapsMeant) {
 
 TEST_F(CommandTest, SaysThatAFeatureIsStillToCome) {
   EXPECT_THAT(Refusal({"serve"}), HasSubstr("serve is not there yet"));
-  EXPECT_THAT(Refusal({"run", "--head=x"}),
-              HasSubstr("run: --head is not there yet"));
+  EXPECT_THAT(Refusal({"run", "--coordinator=x"}),
+              HasSubstr("run: --coordinator is not there yet"));
+  EXPECT_THAT(Refusal({"run", "--simulate=x"}),
+              Not(HasSubstr("is not there yet")));
   EXPECT_THAT(Refusal({"model", "verify"}), HasSubstr("is not there yet"));
 }
 

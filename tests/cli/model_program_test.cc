@@ -92,6 +92,13 @@ TEST_F(ModelProgramTest, AnExternalFileWithItsStoresRunsAsTheWholeFileDoes) {
     EXPECT_EQ(device["fetched_bytes"], 0);
   }
 
+  const auto inspected = Inspect(small, 0);
+  EXPECT_GT(inspected["external"]["tensors"], 0);
+  EXPECT_GT(inspected["external"]["bytes"], 0);
+  EXPECT_EQ(Inspect(whole, 0)["external"]["tensors"], 0);
+  EXPECT_THAT(RunProgram({"model", "inspect", small}).out,
+              HasSubstr("are not in the file"));
+
   const ProgramResult alone = RunProgram(
       {"run", "-m", small, "-p", "Hello", "--store", folder_.File("store")});
   EXPECT_EQ(alone.exit_code, 1);

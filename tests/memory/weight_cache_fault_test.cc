@@ -140,7 +140,8 @@ TEST(WeightCacheFaultTest, ChecksumsAreComparedOnTheFirstReadOnly) {
 TEST(WeightCacheFaultTest, AFailedReadFailsOneAcquireAndNoOtherUnit) {
   TestShare share = FourUnits();
   // The request for all, then the one for the unit alone.
-  share.file->set_hook(FailReads(share, 2, 2));
+  // The request for all of them, and every attempt at this one.
+  share.file->set_hook(FailReads(share, 2, 1 + UnitLoader::kReadAttempts));
   auto cache =
       WeightCache::Create({.window_bytes = 4 * 32 * kKiB, .reads_in_flight = 1},
                           *share.file, share.entries);
@@ -152,6 +153,39 @@ TEST(WeightCacheFaultTest, AFailedReadFailsOneAcquireAndNoOtherUnit) {
   EXPECT_EQ(TakeAndRelease(share, **cache, 2), absl::OkStatus());
   EXPECT_EQ(TakeAndRelease(share, **cache, 3), absl::OkStatus());
   RunPass(share, **cache);
+}
+
+TEST(WeightCacheFaultTest, AReadThatFailsOnceOrTwiceIsMadeAgain) {
+  for (const int count : {1, 2}) {
+    // Alone in its request: a hole before and behind it.
+    TestShare share({8000, 8000, 8000}, {1, 2});
+    share.file->set_hook(FailReads(share, 1, count));
+    auto cache =
+        WeightCache::Create({.window_bytes = 64 * kKiB, .reads_in_flight = 1},
+                            *share.file, share.entries);
+    ASSERT_TRUE(cache.ok()) << cache.status();
+    RunPass(share, **cache);
+    RunPass(share, **cache);
+  }
+}
+
+TEST(WeightCacheFaultTest, AFileThatEndsTooEarlyIsNotReadAgain) {
+  TestShare share({8000, 8000, 8000}, {1, 2});
+  std::atomic<int> attempts = 0;
+  share.file->set_hook([&](uint64_t offset, std::span<std::byte>) {
+    if (offset != share.entries[1].offset) return absl::OkStatus();
+    ++attempts;
+    return absl::OutOfRangeError("the file ends");
+  });
+  auto cache =
+      WeightCache::Create({.window_bytes = 64 * kKiB, .reads_in_flight = 1},
+                          *share.file, share.entries);
+  ASSERT_TRUE(cache.ok()) << cache.status();
+  EXPECT_EQ(TakeAndRelease(share, **cache, 0), absl::OkStatus());
+  EXPECT_EQ(TakeAndRelease(share, **cache, 1).code(),
+            absl::StatusCode::kOutOfRange);
+  cache->reset();
+  EXPECT_LE(attempts, 2) << "one of Take(), one of its next call";
 }
 
 TEST(WeightCacheFaultTest, ADiskThatStopsAnsweringIsWaitedForUntilTheDeadline) {

@@ -212,6 +212,34 @@ TEST(PlannerTest, ARankThatOnlyCoordinatesHasNoUnitsAndIsStillHub) {
   EXPECT_EQ(plan.stages[0].hub, 0u);
 }
 
+std::map<uint32_t, uint32_t> HeadUnitsByRank(const Case& c, const Plan& plan) {
+  std::map<uint32_t, uint32_t> counts;
+  for (const UnitRange& range : plan.ranges) {
+    if (c.units[range.begin].id.kind == base::UnitKind::kHead) {
+      counts[range.rank] += range.end - range.begin;
+    }
+  }
+  return counts;
+}
+
+TEST(PlannerTest, AHeadOnTheCoordinatorIsAllOfItWhateverTheShares) {
+  for (const double share : {0.0, 0.1, 1.0}) {
+    Case c({}, {1e9, 1e9, 1e9});
+    c.request.shares = {share, 1, 1};
+    EXPECT_GE(HeadUnitsByRank(c, c.MustPlan()).size(), 2u);
+    c.request.head = HeadPlacement::kCoordinator;
+    const Plan plan = c.MustPlan();
+    EXPECT_EQ(HeadUnitsByRank(c, plan),
+              (std::map<uint32_t, uint32_t>{{0, 16}}));
+    // The layers are cut as ever.
+    if (share == 0.0) {
+      EXPECT_EQ(plan.UnitsOf(0).size(), 16u);
+    }
+    EXPECT_NEAR(static_cast<double>(plan.UnitsOf(1).size()),
+                4 * 26 / (2 + share), 1.0);
+  }
+}
+
 TEST(PlannerTest, StagesCutLayersByTheRatesOfTheirRanks) {
   FakeShape shape;
   shape.layers = 8;
@@ -322,6 +350,28 @@ TEST(PlannerMemoryTest, ResidentGivesARankWithoutRoomNothing) {
   c.request.options.weights = WeightsMode::kResident;
   c.request.devices[1].budget_bytes = 90 * base::kKiB;
   EXPECT_THAT(UnitCounts(c.MustPlan()), ElementsAre(120, 0));
+}
+
+TEST(PlannerMemoryTest, ACoordinatorShortOfMemoryGivesLayersAwayButNotTheHead) {
+  Case c({}, {1e9, 1e9});
+  c.request.options.weights = WeightsMode::kResident;
+  c.request.head = HeadPlacement::kCoordinator;
+  c.request.chunk_tokens = 1;
+  const Plan wanted = c.MustPlan();
+  const MemoryNeed need =
+      NeedOf(wanted, 0, c.units, c.request.dimensions, c.request.options);
+  const uint64_t unit = 40960;
+  const uint64_t least = need.base() + 16 * unit;
+  c.request.devices[0].budget_bytes = least + 20 * unit;
+  const Plan plan = c.MustPlan();
+  EXPECT_EQ(HeadUnitsByRank(c, plan), (std::map<uint32_t, uint32_t>{{0, 16}}));
+  EXPECT_LT(plan.UnitsOf(0).size(), wanted.UnitsOf(0).size());
+  EXPECT_LE(c.FloorOfRank(plan, 0), c.request.devices[0].budget_bytes);
+  // Less than the head: an error at once, that names the rank.
+  c.request.devices[0].budget_bytes = 10 * unit;
+  const auto refused = MakePlan(c.request);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("dev0"));
 }
 
 TEST(PlannerMemoryTest, ResidentThatFitsNowhereNamesTheDeviceAndTheShortfall) {
@@ -474,6 +524,21 @@ TEST(PlannerChunkTest, IsTheLargestThatTakesAnEighthOfEveryBudget) {
   EXPECT_GT(taken(2 * plan.chunk_tokens), base::kMiB);
   c.request.chunk_tokens = 48;
   EXPECT_EQ(c.MustPlan().chunk_tokens, 48u);
+}
+
+TEST(PlannerChunkTest, TakesALongContextWhereNothingIsResident) {
+  Case c({}, {1e9});
+  c.request.options.context_positions = 3000;
+  EXPECT_EQ(c.MustPlan().chunk_tokens, 512u);
+  c.request.options.weights = WeightsMode::kStream;
+  EXPECT_EQ(c.MustPlan().chunk_tokens, 2048u);
+  c.request.devices[0].budget_bytes = 16 * base::kMiB;
+  const Plan plan = c.MustPlan();
+  const MemoryNeed need =
+      NeedOf(plan, 0, c.units, c.request.dimensions, c.request.options);
+  EXPECT_LE(need.activations + need.transport, 8 * base::kMiB);
+  EXPECT_LE(FloorOf(c.request.devices[0], need, WeightsMode::kStream),
+            16 * base::kMiB);
 }
 
 TEST(PlannerChunkTest, IsNotLongerThanTheContext) {

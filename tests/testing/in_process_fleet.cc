@@ -59,6 +59,7 @@ absl::StatusOr<std::unique_ptr<InProcessFleet>> InProcessFleet::Create(
   request.tensor_parallel = options.tensor_parallel;
   request.pipeline_parallel = options.pipeline_parallel;
   request.shares = options.shares;
+  request.head = options.head;
   request.chunk_tokens = options.chunk_tokens;
   SHOAL_ASSIGN_OR_RETURN(fleet->plan_, parallel::MakePlan(request));
   fleet->plan_.epoch = 1;

@@ -49,6 +49,7 @@ struct FleetOptions {
   uint32_t pipeline_parallel = 0;
   parallel::Payload payload = parallel::Payload::kF64;
   parallel::Collective collective = parallel::Collective::kFusedStar;
+  parallel::HeadPlacement head = parallel::HeadPlacement::kSharded;
   parallel::RunOptions run;
   uint32_t chunk_tokens = 0;
   uint64_t budget_bytes = uint64_t{1} << 30;  // of each rank

@@ -124,6 +124,34 @@ TEST(RankEngineTest, TheFourPartsOfADevicesTimeAddUpToTheTimeBetweenTokens) {
   EXPECT_GE(second.wait, (kDecodePasses - 1) * kPause);
 }
 
+TEST(RankEngineTest, AHeadOnTheCoordinatorGivesTheSameBitsAndStaysThere) {
+  std::vector<float> expected;
+  for (const auto head : {parallel::HeadPlacement::kSharded,
+                          parallel::HeadPlacement::kCoordinator}) {
+    for (const uint32_t stages : {1, 3}) {
+      TemporaryFolder folder;
+      FleetOptions options;
+      options.store_root = folder.path();
+      options.rank_count = 3;
+      options.pipeline_parallel = stages;
+      options.head = head;
+      const auto fleet = Start(options);
+      ASSERT_NE(fleet, nullptr);
+      const auto logits = Generate(*fleet);
+      ASSERT_TRUE(logits.ok()) << logits.status();
+      if (expected.empty()) expected = *logits;
+      EXPECT_EQ(*logits, expected) << stages << " stages";
+      if (head == parallel::HeadPlacement::kSharded) continue;
+      for (const parallel::UnitRange& range : fleet->plan().ranges) {
+        if (fleet->units().unit(range.begin).spec.id.kind ==
+            base::UnitKind::kHead) {
+          EXPECT_EQ(range.rank, 0u);
+        }
+      }
+    }
+  }
+}
+
 // With two ranks and more, long passes are exchanged and computed in halves,
 // but for ranks that stream and plans whose halves would not fit into the
 // queues.
