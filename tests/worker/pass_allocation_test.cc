@@ -17,10 +17,15 @@ namespace {
 std::atomic<bool> counting = false;
 std::atomic<uint64_t> allocation_count = 0;
 
-void* Allocate(size_t bytes, size_t alignment) {
+// Null: there is no memory.
+void* TryAllocate(size_t bytes, size_t alignment) {
   if (counting.load(std::memory_order_relaxed)) ++allocation_count;
   bytes = (bytes + alignment - 1) / alignment * alignment;
-  void* place = std::aligned_alloc(alignment, bytes);
+  return std::aligned_alloc(alignment, bytes);
+}
+
+void* Allocate(size_t bytes, size_t alignment) {
+  void* place = TryAllocate(bytes, alignment);
   if (place == nullptr) throw std::bad_alloc();
   return place;
 }
@@ -34,6 +39,9 @@ void* Allocate(size_t bytes, size_t alignment) {
 void* operator new(size_t bytes) { return Allocate(bytes, 16); }
 void* operator new(size_t bytes, std::align_val_t alignment) {
   return Allocate(bytes, static_cast<size_t>(alignment));
+}
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  return TryAllocate(bytes, 16);  // std::stable_sort asks here
 }
 void operator delete(void* place) noexcept { Release(place); }
 void operator delete(void* place, size_t) noexcept { Release(place); }
