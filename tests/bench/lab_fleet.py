@@ -7,7 +7,6 @@ namespace with its own memory limit and disk rate; that needs root.
 import json
 import mmap
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -210,23 +209,19 @@ def disk_rate(lab, files, bytes_max=512 * MIB):
   return min(float(process.communicate()[0]) for process in processes)
 
 
-def bench_disk_rate(shoal, folder, count):
-  """Bytes per second of `count` runs of `shoal bench disk` at once, together: of
+def bench_disk_rate(shoal, files):
+  """Bytes per second of a `shoal bench disk` of each file at once, together: of
   the engine, size and depth that give most."""
   processes = [
-      subprocess.Popen([shoal, "bench", "disk", "--store",
-                        os.path.join(folder, "bench-%d" % i), "--time", "500ms",
-                        "--json"], stdout=subprocess.PIPE)
-      for i in range(count)]
+      subprocess.Popen([shoal, "bench", "disk", "--file", path, "--time",
+                        "500ms", "--json"], stdout=subprocess.PIPE)
+      for path in files]
   rates = {}
   for process in processes:
     for rate in json.loads(process.communicate()[0])["rates"]:
       key = (rate["engine"], rate["request_bytes"], rate["depth"])
       rates[key] = rates.get(key, 0) + rate["bytes_per_second"]
-  for i in range(count):
-    shutil.rmtree(os.path.join(folder, "bench-%d" % i), ignore_errors=True)
-  # A cache is no disk: what is read through the page cache does not count.
-  return max(rate for key, rate in rates.items() if "mmap" not in key[0])
+  return max(rates.values())
 
 
 def run_in_lab(lab, shoal, folder, budgets, tokens, flags, isa="auto"):

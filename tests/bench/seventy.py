@@ -143,8 +143,8 @@ def main():
                                   arguments.work, names, needed)
     result = run(arguments, model, names)
     report(arguments, result,
-           lab_fleet.bench_disk_rate(arguments.shoal, arguments.work,
-                                     arguments.devices))
+           lab_fleet.bench_disk_rate(
+               arguments.shoal, lab_fleet.store_files(arguments.work, names)))
   finally:
     if not arguments.keep and not existed:
       shutil.rmtree(arguments.work)
