@@ -209,17 +209,17 @@ def disk_rate(lab, files, bytes_max=512 * MIB):
   return min(float(process.communicate()[0]) for process in processes)
 
 
-def bench_disk_rate(shoal, files):
+def bench_disk_rate(shoal, files, engine):
   """Bytes per second of a `shoal bench disk` of each file at once, together: of
-  the engine, size and depth that give most."""
+  the size and depth that give most."""
   processes = [
-      subprocess.Popen([shoal, "bench", "disk", "--file", path, "--time",
-                        "500ms", "--json"], stdout=subprocess.PIPE)
+      subprocess.Popen([shoal, "bench", "disk", "--file", path, "--io", engine,
+                        "--time", "1s", "--json"], stdout=subprocess.PIPE)
       for path in files]
   rates = {}
   for process in processes:
     for rate in json.loads(process.communicate()[0])["rates"]:
-      key = (rate["engine"], rate["request_bytes"], rate["depth"])
+      key = (rate["request_bytes"], rate["depth"])
       rates[key] = rates.get(key, 0) + rate["bytes_per_second"]
   return max(rates.values())
 

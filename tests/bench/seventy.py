@@ -142,9 +142,10 @@ def main():
     model = lab_fleet.make_stores(arguments.shoal, arguments.shape,
                                   arguments.work, names, needed)
     result = run(arguments, model, names)
-    report(arguments, result,
-           lab_fleet.bench_disk_rate(
-               arguments.shoal, lab_fleet.store_files(arguments.work, names)))
+    files = lab_fleet.store_files(arguments.work, names)
+    engine = result["devices"][0]["io_engine"]
+    report(arguments, result, lab_fleet.bench_disk_rate(
+        arguments.shoal, files, "uring" if "uring" in engine else "pread"))
   finally:
     if not arguments.keep and not existed:
       shutil.rmtree(arguments.work)
