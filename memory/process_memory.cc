@@ -158,7 +158,8 @@ absl::StatusOr<ProcessMemory> ReadProcessMemory(const std::string& root) {
 }
 
 absl::StatusOr<std::vector<MemoryLevel>> ReadMemoryLevels(
-    const std::string& root) {
+    const std::string& root_folder) {
+  const std::string root(absl::StripSuffix(root_folder, "/"));
   const std::string path = absl::StrCat(root, "/proc/meminfo");
   SHOAL_ASSIGN_OR_RETURN(const std::string text, ReadProc(path));
   MemoryLevel machine;

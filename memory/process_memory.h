@@ -47,7 +47,7 @@ struct MemoryLevel {
 // parents. About twenty short reads.
 // Errors: as ReadMachineMemory()
 absl::StatusOr<std::vector<MemoryLevel>> ReadMemoryLevels(
-    const std::string& root = "/");
+    const std::string& root_folder = "/");
 
 // For how long processes (of this cgroup, if the system says) had to wait for
 // memory since the system started; nothing where it does not tell (PSI).
