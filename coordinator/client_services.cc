@@ -1,6 +1,5 @@
 // The services for clients: Inference and Operator. Thin: they convert.
 
-#include <atomic>
 #include <optional>
 #include <string>
 #include <utility>
@@ -60,15 +59,15 @@ class InferenceService final : public proto::Inference::Service {
   grpc::Status Generate(
       grpc::ServerContext* context, const proto::GenerateRequest* request,
       grpc::ServerWriter<proto::GenerateEvent>* writer) override {
-    std::atomic<bool> cancel = false;
+    bool is_broken = false;
     const auto result = handler_.Generate(
         FromProto(*request),
         [&](absl::string_view text) {
           proto::GenerateEvent event;
           event.set_text(std::string(text));
-          if (!writer->Write(event) || context->IsCancelled()) cancel = true;
+          if (!writer->Write(event)) is_broken = true;
         },
-        cancel);
+        [&] { return is_broken || context->IsCancelled(); });
     if (!result.ok()) return ToGrpc(result.status());
     proto::GenerateEvent event;
     FillDone(*result, *event.mutable_done());

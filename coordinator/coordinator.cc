@@ -13,7 +13,6 @@
 #include "coordinator/generator.h"
 #include "coordinator/loaded_model.h"
 #include "coordinator/rpc_server.h"
-#include "memory/process_memory.h"
 #include "proto/inference.pb.h"
 #include "proto/operator.pb.h"
 
@@ -21,28 +20,6 @@ namespace shoal::coordinator {
 namespace {
 
 constexpr absl::Duration kReportTimeout = absl::Seconds(2);
-
-// What the coordinator's process grows by while it serves a model, beyond what
-// the plan counts: gRPC's buffers and threads for each worker.
-constexpr uint64_t kGrowthBytes = uint64_t{4} << 20;
-constexpr uint64_t kGrowthPerWorkerBytes = uint64_t{1} << 20;
-
-// Unlike those of a worker, the fixed bytes of this process depend on the
-// model: header, tokenizer, unit table and buffers.
-uint64_t FixedBytes(const parallel::DeviceProfile& profile,
-                    const LoadedModel& model, size_t worker_count) {
-  const auto memory = memory::ReadProcessMemory();
-  const uint64_t now = memory.ok() ? memory->peak_rss_bytes : 0;
-  const uint64_t vocabulary = model.file->spec.vocabulary;
-  const uint64_t sampling_bytes = vocabulary * (sizeof(float) + 8);
-  const uint64_t reader_bytes =
-      worker_count == 0
-          ? model.file->table.unit_bytes_max()
-          : model.file->table.unit_bytes_max() * UnitServer::kReaderCountMax;
-  return std::max(profile.fixed_bytes,
-                  now + kGrowthBytes + kGrowthPerWorkerBytes * worker_count +
-                      sampling_bytes + reader_bytes);
-}
 
 }  // namespace
 
@@ -61,6 +38,11 @@ class Coordinator::Impl final : public RpcHandler {
   absl::StatusOr<GenerateResult> GenerateOwn(const GenerateRequest& request,
                                              const TextCallback& on_text,
                                              const std::atomic<bool>* cancel);
+  absl::StatusOr<std::unique_ptr<ActiveGeneration>> Prepare(
+      const GenerateRequest& request) const;
+  absl::Status Step(std::span<ActiveGeneration* const> generations);
+  void Release(const ActiveGeneration& generation);
+  void SetClientGenerator(ClientGenerator generate);
   absl::Status RunTokens(std::span<const int32_t> ids, uint32_t first_position,
                          uint32_t session, uint32_t logits_rows,
                          std::span<float> logits);
@@ -71,6 +53,7 @@ class Coordinator::Impl final : public RpcHandler {
   parallel::Plan plan() const;
   std::vector<DeviceState> devices() const;
   std::shared_ptr<LoadedModel> model() const;
+  absl::Status plan_failure() const;
   uint32_t context_positions() const;
   uint64_t unit_bytes_sent() const;
 
@@ -78,7 +61,7 @@ class Coordinator::Impl final : public RpcHandler {
   std::shared_ptr<parallel::UnitFetcher> UnitsOf(uint64_t epoch) override;
   absl::StatusOr<GenerateResult> Generate(
       const GenerateRequest& request, const TextCallback& on_text,
-      const std::atomic<bool>& cancel) override;
+      const std::function<bool()>& is_gone) override;
   absl::StatusOr<std::vector<int32_t>> Tokenize(const std::string& text,
                                                 bool add_special) override;
   void FillModels(proto::ListModelsReply& reply) override;
@@ -107,6 +90,7 @@ class Coordinator::Impl final : public RpcHandler {
   std::shared_ptr<LoadedModel> model_ ABSL_GUARDED_BY(state_mutex_);
   std::shared_ptr<Deployment> deployment_ ABSL_GUARDED_BY(state_mutex_);
   uint64_t unit_bytes_before_ ABSL_GUARDED_BY(state_mutex_) = 0;
+  ClientGenerator client_generator_ ABSL_GUARDED_BY(state_mutex_);
 
   std::unique_ptr<RpcServer> server_;  // its threads use all of the above
 };
@@ -130,7 +114,8 @@ absl::StatusOr<std::shared_ptr<Deployment>> Coordinator::Impl::MakeDeployment(
     const LoadedModel& model, const PlanOptions& options) {
   std::vector<std::shared_ptr<RemoteWorker>> workers = membership_.workers();
   std::vector<parallel::DeviceProfile> devices = {profile0_};
-  devices[0].fixed_bytes = FixedBytes(profile0_, model, workers.size());
+  devices[0].fixed_bytes = FixedBytesWith(
+      model, workers.size(), options.run.session_count, profile0_.fixed_bytes);
   for (const auto& worker : workers) devices.push_back(worker->info().profile);
   Deployment::Options setup;
   SHOAL_ASSIGN_OR_RETURN(setup.plan, PlanModel(*model.file, devices, options));
@@ -174,7 +159,7 @@ absl::Status Coordinator::Impl::LoadModel(
     UnloadInTurn();
     return started;
   }
-  generator_ = std::make_unique<Generator>(*model, *deployment);
+  generator_ = std::make_unique<Generator>(model, *deployment);
   return absl::OkStatus();
 }
 
@@ -186,6 +171,40 @@ absl::StatusOr<GenerateResult> Coordinator::Impl::GenerateOwn(
     return absl::FailedPreconditionError("no model is loaded");
   }
   return generator_->Generate(request, on_text, cancel);
+}
+
+absl::StatusOr<std::unique_ptr<ActiveGeneration>> Coordinator::Impl::Prepare(
+    const GenerateRequest& request) const {
+  std::shared_ptr<LoadedModel> model;
+  uint32_t context_positions = 0;
+  {
+    base::MutexLock lock(state_mutex_);
+    if (model_ == nullptr || deployment_ == nullptr) {
+      return absl::FailedPreconditionError("no model is loaded");
+    }
+    model = model_;
+    context_positions = deployment_->run().context_positions;
+  }
+  return ActiveGeneration::Create(std::move(model), context_positions, request);
+}
+
+absl::Status Coordinator::Impl::Step(
+    std::span<ActiveGeneration* const> generations) {
+  base::MutexLock turn(turn_);
+  if (generator_ == nullptr) {
+    return absl::FailedPreconditionError("no model is loaded");
+  }
+  return generator_->Step(generations);
+}
+
+void Coordinator::Impl::Release(const ActiveGeneration& generation) {
+  base::MutexLock turn(turn_);
+  if (generator_ != nullptr) generator_->Release(generation);
+}
+
+void Coordinator::Impl::SetClientGenerator(ClientGenerator generate) {
+  base::MutexLock lock(state_mutex_);
+  client_generator_ = std::move(generate);
 }
 
 absl::Status Coordinator::Impl::RunTokens(std::span<const int32_t> ids,
@@ -271,6 +290,12 @@ std::shared_ptr<LoadedModel> Coordinator::Impl::model() const {
   return model_;
 }
 
+absl::Status Coordinator::Impl::plan_failure() const {
+  const auto deployed = deployment();
+  return deployed != nullptr && deployed->failed() ? deployed->failure()
+                                                   : absl::OkStatus();
+}
+
 uint32_t Coordinator::Impl::context_positions() const {
   base::MutexLock lock(state_mutex_);
   SHOAL_CHECK(deployment_ != nullptr, "no model is loaded");
@@ -295,8 +320,21 @@ std::shared_ptr<parallel::UnitFetcher> Coordinator::Impl::UnitsOf(
 
 absl::StatusOr<GenerateResult> Coordinator::Impl::Generate(
     const GenerateRequest& request, const TextCallback& on_text,
-    const std::atomic<bool>& cancel) {
-  return GenerateOwn(request, on_text, &cancel);
+    const std::function<bool()>& is_gone) {
+  ClientGenerator by_others;
+  {
+    base::MutexLock lock(state_mutex_);
+    by_others = client_generator_;
+  }
+  if (by_others) return by_others(request, on_text, is_gone);
+  std::atomic<bool> cancel = false;
+  return GenerateOwn(
+      request,
+      [&](absl::string_view text) {
+        on_text(text);
+        cancel = is_gone();
+      },
+      &cancel);
 }
 
 absl::StatusOr<std::vector<int32_t>> Coordinator::Impl::Tokenize(
@@ -386,6 +424,20 @@ absl::StatusOr<GenerateResult> Coordinator::Generate(
   return impl_->GenerateOwn(request, on_text, cancel);
 }
 
+absl::StatusOr<std::unique_ptr<ActiveGeneration>> Coordinator::Prepare(
+    const GenerateRequest& request) const {
+  return impl_->Prepare(request);
+}
+absl::Status Coordinator::Step(std::span<ActiveGeneration* const> generations) {
+  return impl_->Step(generations);
+}
+void Coordinator::Release(const ActiveGeneration& generation) {
+  impl_->Release(generation);
+}
+void Coordinator::SetClientGenerator(ClientGenerator generate) {
+  impl_->SetClientGenerator(std::move(generate));
+}
+
 absl::Status Coordinator::RunTokens(std::span<const int32_t> ids,
                                     uint32_t first_position, uint32_t session,
                                     uint32_t logits_rows,
@@ -425,6 +477,7 @@ const model::Tokenizer& Coordinator::tokenizer() const {
   return *model->tokenizer;
 }
 
+absl::Status Coordinator::plan_failure() const { return impl_->plan_failure(); }
 uint32_t Coordinator::context_positions() const {
   return impl_->context_positions();
 }

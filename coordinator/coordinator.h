@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "coordinator/active_generation.h"
 #include "coordinator/deployment.h"
 #include "coordinator/generation.h"
 #include "coordinator/membership.h"
@@ -113,6 +114,21 @@ class Coordinator {
       const GenerateRequest& request, const TextCallback& on_text,
       const std::atomic<bool>* cancel = nullptr);
 
+  // The same step by step, for who serves several at once: Prepare() by any
+  // thread, then Step() until it is done, and Release(). As of Generator, with
+  // its requirements; a plan serves PlanOptions::run.session_count at a time.
+  // Errors: of Prepare(), those of Generate() that are the request's;
+  //         kFailedPrecondition  no model is loaded
+  //         of Step(), of any rank; the message names the device
+  absl::StatusOr<std::unique_ptr<ActiveGeneration>> Prepare(
+      const GenerateRequest& request) const;
+  absl::Status Step(std::span<ActiveGeneration* const> generations);
+  void Release(const ActiveGeneration& generation);
+
+  // Who generates for the clients of the gRPC service Inference, from now on;
+  // null: this, one after the other. `generate` is called by any thread.
+  void SetClientGenerator(ClientGenerator generate);
+
   // One or more passes over `ids` at first_position, first_position + 1, ...
   // of `session`, whose KV is cut to first_position before. `logits` receives
   // [logits_rows, vocabulary] of the last `logits_rows` tokens.
@@ -144,6 +160,8 @@ class Coordinator {
   const model::Tokenizer& tokenizer() const;
   // False if the model has no chat template. Errors: it cannot be parsed.
   absl::StatusOr<bool> HasChatTemplate() const;
+  // Why the plan in force has ended; OK while it has not.
+  absl::Status plan_failure() const;
   // KV positions that the plan in force provides.
   uint32_t context_positions() const;
   // Bytes of units sent to workers since Create().

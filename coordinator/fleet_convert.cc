@@ -58,6 +58,7 @@ void FillOptions(const parallel::RunOptions& from, proto::RunOptions& to) {
                        : proto::TRANSPORT_TCP);
   to.set_may_poll(from.may_poll);
   to.set_trace(from.trace);
+  to.set_session_count(from.session_count);
 }
 
 bool IsRate(double rate) { return std::isfinite(rate) && rate >= 0; }

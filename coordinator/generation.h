@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "model/chat_template.h"
@@ -45,6 +47,23 @@ struct GenerateRequest {
   std::vector<std::string> stop;  // model::StopMatcher has the limits
   bool ignore_eos = false;
   bool dump_prompt_logits = false;
+  // Probabilities of each token and of the so many most likely ones, at most
+  // kTopLogprobsMax; nothing: none are computed.
+  std::optional<uint32_t> top_logprobs;
+};
+
+inline constexpr uint32_t kTopLogprobsMax = 20;
+
+struct TokenLogprob {
+  int32_t id = 0;
+  std::string bytes;  // what it stands for, perhaps part of a character
+  float logprob = 0;  // natural logarithm, of the model's own distribution
+};
+
+// A token that was chosen, and the most likely ones in its place, best first.
+struct ChoiceLogprobs {
+  TokenLogprob chosen;
+  std::vector<TokenLogprob> top;
 };
 
 enum class FinishReason : uint8_t {
@@ -67,6 +86,7 @@ struct GenerateResult {
   std::vector<absl::Duration> token_times;  // of each token after the first
   FinishReason finish_reason = FinishReason::kLength;
   std::vector<float> prompt_logits;  // [vocabulary], of the last prompt token
+  std::vector<ChoiceLogprobs> logprobs;  // by token_ids, if asked for
 
   // Mean over token_times; zero if there are none.
   absl::Duration time_per_token() const;
@@ -74,6 +94,11 @@ struct GenerateResult {
 
 // Called with whole characters as they are generated.
 using TextCallback = std::function<void(absl::string_view)>;
+
+// Generates for a client; ends soon once `is_gone` says that it has left.
+using ClientGenerator = std::function<absl::StatusOr<GenerateResult>(
+    const GenerateRequest& request, const TextCallback& on_text,
+    const std::function<bool()>& is_gone)>;
 
 }  // namespace shoal::coordinator
 

@@ -5,27 +5,21 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/status_macros.h"
-#include "kernels/layout.h"
-#include "model/detokenizer.h"
-#include "model/sampler.h"
-#include "model/stop_matcher.h"
 
 namespace shoal::coordinator {
 namespace {
 
-model::SamplingParameters ParametersOf(const SamplingOptions& options) {
-  model::SamplingParameters parameters;
-  parameters.repeat_penalty = options.repeat_penalty;
-  parameters.repeat_window = options.repeat_window;
-  parameters.top_k = options.top_k;
-  parameters.top_p = options.top_p;
-  parameters.min_p = options.min_p;
-  parameters.temperature = options.temperature;
-  parameters.seed = options.seed;
-  return parameters;
+// How many tokens two sequences begin with in common.
+size_t CommonLength(const std::vector<int32_t>& a,
+                    const std::vector<int32_t>& b) {
+  const size_t length = std::min(a.size(), b.size());
+  return static_cast<size_t>(
+      std::mismatch(a.begin(), a.begin() + static_cast<ptrdiff_t>(length),
+                    b.begin())
+          .first -
+      a.begin());
 }
 
 }  // namespace
@@ -53,127 +47,56 @@ absl::Duration GenerateResult::time_per_token() const {
          static_cast<int64_t>(token_times.size());
 }
 
-struct Generator::Output {
-  model::Sampler sampler;
-  model::StreamDetokenizer detokenizer;
-  model::StopMatcher stop;
-  const TextCallback& on_text;
-  GenerateResult result;
-  absl::Time last;           // when the last token was chosen, or the start
-  std::string piece, shown;  // scratch
-
-  void NoteTime() {
-    const absl::Time now = absl::Now();
-    if (result.token_ids.empty()) {
-      result.time_to_first_token = now - last;
-    } else {
-      result.token_times.push_back(now - last);
-    }
-    last = now;
-  }
-  void Emit() {
-    if (shown.empty()) return;
-    result.text += shown;
-    if (on_text) on_text(shown);
-    shown.clear();
-  }
-  void Add(int32_t id) {
-    result.token_ids.push_back(id);
-    piece.clear();
-    detokenizer.Feed(id, piece);
-    stop.Feed(piece, shown);
-    Emit();
-  }
-  void Finish() {
-    piece.clear();
-    detokenizer.Flush(piece);
-    stop.Feed(piece, shown);
-    stop.Flush(shown);
-    Emit();
-  }
-};
-
-Generator::Generator(const LoadedModel& model, Deployment& deployment)
-    : model_(model),
+Generator::Generator(std::shared_ptr<const LoadedModel> model,
+                     Deployment& deployment)
+    : model_(std::move(model)),
       deployment_(deployment),
       chunk_tokens_(std::max<uint32_t>(deployment.plan().chunk_tokens, 1)),
-      residual_(size_t{chunk_tokens_} * model.file->spec.hidden),
-      logits_(model.file->spec.vocabulary),
-      embedding_(model.file->spec, model.file->header, model.units->source()) {
-  history_.reserve(deployment.run().context_positions);
+      logits_rows_max_(std::max<uint32_t>(deployment.run().logits_rows_max, 1)),
+      sessions_(deployment.run().session_count),
+      residual_(size_t{chunk_tokens_} * model_->file->spec.hidden),
+      logits_(size_t{logits_rows_max_} * model_->file->spec.vocabulary),
+      embedding_(model_->file->spec, model_->file->header,
+                 model_->units->source()) {
+  for (Session& session : sessions_) {
+    session.history.reserve(deployment.run().context_positions);
+  }
+  parts_.reserve(sessions_.size());
+  pass_.rows.reserve(sessions_.size());
 }
 
-absl::StatusOr<std::vector<int32_t>> Generator::PromptIds(
-    const GenerateRequest& request) const {
-  if (const auto* ids = std::get_if<std::vector<int32_t>>(&request.prompt)) {
-    return *ids;
-  }
-  if (const auto* talk = std::get_if<Conversation>(&request.prompt)) {
-    SHOAL_ASSIGN_OR_RETURN(const model::ChatTemplate* chat_template,
-                           model_.RequireChatTemplate());
-    model::ChatInput input;
-    input.messages = talk->messages;
-    input.now = absl::Now();
-    model::SetSpecialTokens(*model_.tokenizer, input);
-    SHOAL_ASSIGN_OR_RETURN(const std::string text,
-                           chat_template->Render(input));
-    return model::EncodeChat(*model_.tokenizer, text);
-  }
-  model::Tokenizer::EncodeOptions options;
-  options.add_special = request.add_special;
-  options.parse_special = request.parse_special;
-  return model_.tokenizer->Encode(std::get<std::string>(request.prompt),
-                                  options);
+absl::Status Generator::RunPass(std::span<float> logits) {
+  pass_.epoch = deployment_.plan().epoch;
+  ++pass_.number;
+  return deployment_.RunPass(
+      pass_,
+      std::span<const float>(residual_).first(size_t{pass_.token_count()} *
+                                              model_->file->spec.hidden),
+      logits);
 }
 
-absl::Status Generator::CheckIds(std::span<const int32_t> ids,
-                                 uint32_t first_position) const {
-  if (ids.empty()) {
-    return absl::InvalidArgumentError(
-        "the prompt has no tokens; give at least one");
-  }
-  const uint32_t context = deployment_.run().context_positions;
-  if (first_position > context || ids.size() > context - first_position) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the prompt has ", first_position + ids.size(), " tokens, the context ",
-        context, " positions; shorten the prompt or raise --ctx"));
-  }
-  const auto vocabulary = static_cast<int64_t>(model_.file->spec.vocabulary);
-  for (const int32_t id : ids) {
-    if (id >= 0 && id < vocabulary) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("token id ", id, " is not in the vocabulary of ",
-                     vocabulary, " (0 to ", vocabulary - 1, ")"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Generator::RunPass(std::span<const int32_t> ids, uint32_t position,
-                                uint32_t session, uint32_t logits_rows,
-                                std::span<float> logits) {
+absl::Status Generator::RunRow(std::span<const int32_t> ids, uint32_t position,
+                               uint32_t session, uint32_t logits_rows,
+                               std::span<float> logits) {
   SHOAL_RETURN_IF_ERROR(embedding_.Read(
       ids, position,
-      std::span(residual_).first(ids.size() * model_.file->spec.hidden)));
-  parallel::Pass pass;
-  pass.epoch = deployment_.plan().epoch;
-  pass.number = ++pass_number_;
+      std::span(residual_).first(ids.size() * model_->file->spec.hidden)));
+  pass_.rows.clear();
   const auto count = static_cast<uint32_t>(ids.size());
-  pass.rows.push_back({session, position, count, position, logits_rows});
-  return deployment_.RunPass(pass,
-                             std::span<const float>(residual_).first(
-                                 ids.size() * model_.file->spec.hidden),
-                             logits);
+  pass_.rows.push_back({session, position, count, position, logits_rows});
+  return RunPass(logits);
 }
 
 absl::Status Generator::RunTokens(std::span<const int32_t> ids,
                                   uint32_t first_position, uint32_t session,
                                   uint32_t logits_rows,
                                   std::span<float> logits) {
-  const size_t vocabulary = model_.file->spec.vocabulary;
+  const size_t vocabulary = model_->file->spec.vocabulary;
   SHOAL_CHECK(logits_rows <= ids.size() &&
               logits.size() == logits_rows * vocabulary);
-  SHOAL_RETURN_IF_ERROR(CheckIds(ids, first_position));
-  if (session == 0) history_.clear();
+  SHOAL_RETURN_IF_ERROR(CheckTokens(
+      *model_, deployment_.run().context_positions, first_position, ids));
+  if (session < sessions_.size()) sessions_[session].history.clear();
   const size_t logits_begin = ids.size() - logits_rows;
   for (size_t begin = 0; begin < ids.size();) {
     size_t count = std::min<size_t>(chunk_tokens_, ids.size() - begin);
@@ -182,125 +105,149 @@ absl::Status Generator::RunTokens(std::span<const int32_t> ids,
     size_t rows = begin + count > logits_begin
                       ? begin + count - std::max(begin, logits_begin)
                       : 0;
-    const size_t rows_max = deployment_.run().logits_rows_max;
-    if (rows > rows_max) {
-      count -= rows - rows_max;
-      rows = rows_max;
+    if (rows > logits_rows_max_) {
+      count -= rows - logits_rows_max_;
+      rows = logits_rows_max_;
     }
-    SHOAL_RETURN_IF_ERROR(RunPass(ids.subspan(begin, count),
-                                  first_position + static_cast<uint32_t>(begin),
-                                  session, static_cast<uint32_t>(rows),
-                                  logits.first(rows * vocabulary)));
+    SHOAL_RETURN_IF_ERROR(RunRow(ids.subspan(begin, count),
+                                 first_position + static_cast<uint32_t>(begin),
+                                 session, static_cast<uint32_t>(rows),
+                                 logits.first(rows * vocabulary)));
     logits = logits.subspan(rows * vocabulary);
     begin += count;
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> Generator::Prefill(std::span<const int32_t> ids,
-                                        uint32_t begin,
-                                        const std::atomic<bool>* cancel) {
-  while (begin < ids.size()) {
-    if (cancel != nullptr && cancel->load()) return false;
-    const size_t count = std::min<size_t>(chunk_tokens_, ids.size() - begin);
-    const bool last = begin + count == ids.size();
-    SHOAL_RETURN_IF_ERROR(
-        RunPass(ids.subspan(begin, count), begin, 0, last ? 1 : 0,
-                last ? std::span<float>(logits_) : std::span<float>()));
-    history_.insert(history_.end(), ids.begin() + begin,
-                    ids.begin() + begin + static_cast<ptrdiff_t>(count));
-    begin += static_cast<uint32_t>(count);
+// Where most of `prompt` is in the KV cache; of equal ones the one whose
+// tokens were used the longest time ago.
+uint32_t Generator::ChooseSession(const std::vector<int32_t>& prompt) const {
+  const Session* best = nullptr;
+  size_t best_common = 0;
+  for (const Session& session : sessions_) {
+    if (session.user != nullptr) continue;
+    const size_t common = CommonLength(session.history, prompt);
+    if (best != nullptr &&
+        (common < best_common ||
+         (common == best_common && session.used >= best->used))) {
+      continue;
+    }
+    best = &session;
+    best_common = common;
   }
-  return true;
+  SHOAL_CHECK(best != nullptr, "more generations than sessions");
+  return static_cast<uint32_t>(best - sessions_.data());
 }
 
-absl::Status Generator::Decode(const GenerateRequest& request, Output& output,
-                               const std::atomic<bool>* cancel) {
-  GenerateResult& result = output.result;
-  result.finish_reason = FinishReason::kLength;
-  // Embeddings may be padded with rows that are no tokens.
-  const auto choices = std::span<const float>(logits_).first(
-      static_cast<size_t>(model_.tokenizer->vocab_size()));
-  while (result.token_ids.size() < request.max_tokens) {
-    SHOAL_ASSIGN_OR_RETURN(const int32_t id, output.sampler.Sample(choices));
-    output.sampler.Accept(id);
-    output.NoteTime();
-    if (!request.ignore_eos && model_.tokenizer->IsEndOfGeneration(id)) {
-      result.finish_reason = FinishReason::kEndOfText;
-      break;
-    }
-    output.Add(id);
-    if (output.stop.stopped()) {
-      result.finish_reason = FinishReason::kStopString;
-      break;
-    }
-    if (result.token_ids.size() == request.max_tokens) break;
-    if (cancel != nullptr && cancel->load()) {
-      result.finish_reason = FinishReason::kCancelled;
-      break;
-    }
-    if (history_.size() >= deployment_.run().context_positions) {
-      result.finish_reason = FinishReason::kContext;
-      break;
-    }
-    const auto position = static_cast<uint32_t>(history_.size());
-    SHOAL_RETURN_IF_ERROR(RunPass({&id, 1}, position, 0, 1, logits_));
-    history_.push_back(id);
+uint32_t Generator::SessionOf(ActiveGeneration& generation) {
+  for (uint32_t i = 0; i < sessions_.size(); ++i) {
+    if (sessions_[i].user == &generation) return i;
   }
-  output.Finish();
+  const uint32_t chosen = ChooseSession(generation.ids());
+  Session& session = sessions_[chosen];
+  // The last token of the prompt always runs: its logits are needed.
+  generation.Reuse(static_cast<uint32_t>(
+      std::min(CommonLength(session.history, generation.ids()),
+               generation.ids().size() - 1)));
+  session.user = &generation;
+  session.history.clear();
+  return chosen;
+}
+
+void Generator::PlanStep(std::span<ActiveGeneration* const> generations) {
+  parts_.clear();
+  uint32_t room = chunk_tokens_;
+  for (ActiveGeneration* generation : generations) {
+    if (generation->done() || room == 0) continue;
+    if (parts_.size() == logits_rows_max_) break;
+    parts_.push_back({generation, SessionOf(*generation), 1});
+    --room;
+  }
+  for (Part& part : parts_) {
+    const auto more = static_cast<uint32_t>(
+        std::min<size_t>(part.generation->pending().size() - 1, room));
+    part.token_count += more;
+    room -= more;
+  }
+}
+
+// Fills the pass and its residual; a generation whose tokens have no embedding
+// fails and takes no part.
+void Generator::EmbedParts() {
+  const size_t hidden = model_->file->spec.hidden;
+  std::span<float> residual = residual_;
+  pass_.rows.clear();
+  for (Part& part : parts_) {
+    ActiveGeneration& generation = *part.generation;
+    const auto ids = generation.pending().first(part.token_count);
+    const absl::Status embedded = embedding_.Read(
+        ids, generation.ran_count(), residual.first(ids.size() * hidden));
+    if (!embedded.ok()) {
+      generation.Fail(embedded);
+      continue;
+    }
+    residual = residual.subspan(ids.size() * hidden);
+    const uint32_t position = generation.ran_count();
+    const bool last = ids.size() == generation.pending().size();
+    pass_.rows.push_back(
+        {part.session, position, part.token_count, position, last ? 1u : 0u});
+  }
+  std::erase_if(parts_,
+                [](const Part& part) { return part.generation->done(); });
+}
+
+absl::Status Generator::Step(std::span<ActiveGeneration* const> generations) {
+  PlanStep(generations);
+  EmbedParts();
+  if (parts_.empty()) return absl::OkStatus();
+  const size_t vocabulary = model_->file->spec.vocabulary;
+  std::span<float> logits =
+      std::span(logits_).first(pass_.logits_count() * vocabulary);
+  SHOAL_RETURN_IF_ERROR(RunPass(logits));
+  for (const Part& part : parts_) {
+    part.generation->Ran(part.token_count);
+    sessions_[part.session].used = pass_.number;
+    if (!part.generation->pending().empty()) continue;
+    part.generation->Choose(logits.first(vocabulary));
+    logits = logits.subspan(vocabulary);
+  }
   return absl::OkStatus();
+}
+
+void Generator::Release(const ActiveGeneration& generation) {
+  for (Session& session : sessions_) {
+    if (session.user != &generation) continue;
+    session.user = nullptr;
+    session.history.assign(generation.ids().begin(),
+                           generation.ids().begin() + generation.ran_count());
+  }
 }
 
 absl::StatusOr<GenerateResult> Generator::Generate(
     const GenerateRequest& request, const TextCallback& on_text,
     const std::atomic<bool>* cancel) {
-  SHOAL_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, PromptIds(request));
-  SHOAL_RETURN_IF_ERROR(CheckIds(ids, 0));
   SHOAL_ASSIGN_OR_RETURN(
-      model::Sampler sampler,
-      model::Sampler::Create(ParametersOf(request.sampling),
-                             model_.tokenizer->vocab_size()));
-  SHOAL_ASSIGN_OR_RETURN(model::StopMatcher stop,
-                         model::StopMatcher::Create(request.stop));
-  model::StreamDetokenizer::Options text_options;
-  text_options.at_text_start = false;
-  Output output{std::move(sampler),
-                model::StreamDetokenizer(*model_.tokenizer, text_options),
-                std::move(stop),
-                on_text,
-                {},
-                absl::Now(),
-                {},
-                {}};
-  output.result.token_ids.reserve(request.max_tokens);
-  output.result.token_times.reserve(request.max_tokens);
-  for (const int32_t id : ids) output.sampler.Accept(id);
-  // The last token of the prompt always runs: its logits are needed.
-  const size_t comparable = std::min(history_.size(), ids.size() - 1);
-  const auto reused = static_cast<uint32_t>(
-      std::mismatch(ids.begin(),
-                    ids.begin() + static_cast<ptrdiff_t>(comparable),
-                    history_.begin())
-          .first -
-      ids.begin());
-  output.result.prompt_tokens = static_cast<uint32_t>(ids.size());
-  output.result.reused_tokens = reused;
-  history_.resize(reused);
-  const auto run = [&]() -> absl::Status {
-    SHOAL_ASSIGN_OR_RETURN(const bool whole, Prefill(ids, reused, cancel));
-    if (!whole) {
-      output.result.finish_reason = FinishReason::kCancelled;
-      return absl::OkStatus();
+      const std::unique_ptr<ActiveGeneration> generation,
+      ActiveGeneration::Create(model_, deployment_.run().context_positions,
+                               request));
+  ActiveGeneration* const only = generation.get();
+  size_t shown_bytes = 0;
+  absl::Status run;
+  while (run.ok() && !only->done()) {
+    if (cancel != nullptr && cancel->load()) {
+      only->Cancel();
+    } else {
+      run = Step({&only, 1});
     }
-    if (request.dump_prompt_logits) output.result.prompt_logits = logits_;
-    return Decode(request, output, cancel);
-  };
-  const absl::Status done = run();
-  if (!done.ok()) {
-    history_.clear();
-    return done;
+    const std::string& text = only->result().text;
+    if (on_text && run.ok() && text.size() > shown_bytes) {
+      on_text(absl::string_view(text).substr(shown_bytes));
+      shown_bytes = text.size();
+    }
   }
-  return std::move(output.result);
+  Release(*only);
+  SHOAL_RETURN_IF_ERROR(run);
+  return only->TakeResult();
 }
 
 }  // namespace shoal::coordinator

@@ -3,10 +3,14 @@
 #ifndef SHOAL_COORDINATOR_LOADED_MODEL_H_
 #define SHOAL_COORDINATOR_LOADED_MODEL_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "coordinator/placement.h"
 #include "coordinator/unit_server.h"
@@ -35,6 +39,21 @@ struct LoadedModel {
   static absl::StatusOr<std::shared_ptr<LoadedModel>> Open(
       const std::string& path, const std::string& digest_directory);
 };
+
+// Whether `ids` can run at positions first_position...
+// Errors: kInvalidArgument  none, an id out of range, or more than the context
+//                           has room for (IsContextExceeded())
+absl::Status CheckTokens(const LoadedModel& model, uint32_t context_positions,
+                         uint32_t first_position, std::span<const int32_t> ids);
+
+// Of the errors of CheckTokens(), the one that a shorter prompt does not give.
+bool IsContextExceeded(const absl::Status& status);
+
+// What the coordinator's process takes beside a plan's memory. Unlike that of a
+// worker it depends on the model: header, tokenizer, unit table and buffers. At
+// least `profile_bytes`.
+uint64_t FixedBytesWith(const LoadedModel& model, size_t worker_count,
+                        uint32_t session_count, uint64_t profile_bytes);
 
 }  // namespace shoal::coordinator
 

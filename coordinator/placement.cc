@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/digest.h"
 #include "base/status_macros.h"
 #include "model/dimensions.h"
@@ -72,6 +73,8 @@ absl::StatusOr<parallel::Plan> PlanModel(
         absl::StrCat("the context is ", positions, " positions; allowed: 1 to ",
                      kContextPositionsMax, " (--ctx)"));
   }
+  SHOAL_CHECK(options.run.session_count >= 1 &&
+              options.run.session_count <= parallel::kSessionCountMax);
   parallel::PlanRequest request;
   request.units = model.units;
   request.dimensions =

@@ -3,7 +3,6 @@
 #ifndef SHOAL_COORDINATOR_RPC_SERVER_H_
 #define SHOAL_COORDINATOR_RPC_SERVER_H_
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -33,11 +32,11 @@ class RpcHandler {
   // The units of the plan `epoch`; null if it is not the one in force.
   virtual std::shared_ptr<parallel::UnitFetcher> UnitsOf(uint64_t epoch) = 0;
 
-  // Waits for its turn. Errors: of Coordinator::Generate();
-  // kFailedPrecondition  no model is loaded
+  // Waits for its turn; ends soon once `is_gone`. Errors: of
+  // Coordinator::Generate(); kFailedPrecondition  no model is loaded
   virtual absl::StatusOr<GenerateResult> Generate(
       const GenerateRequest& request, const TextCallback& on_text,
-      const std::atomic<bool>& cancel) = 0;
+      const std::function<bool()>& is_gone) = 0;
   virtual absl::StatusOr<std::vector<int32_t>> Tokenize(const std::string& text,
                                                         bool add_special) = 0;
   virtual void FillModels(proto::ListModelsReply& reply) = 0;

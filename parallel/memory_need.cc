@@ -150,7 +150,8 @@ uint64_t KvBytes(KvFormat format, uint64_t elements, uint64_t blocks) {
 }
 
 uint64_t KvPositions(const RunOptions& options) {
-  return AlignUp(options.context_positions, kKvPagePositions);
+  return AlignUp(options.context_positions, kKvPagePositions) *
+         options.session_count;
 }
 
 MemoryNeed NeedOf(const Plan& plan, uint32_t rank,

@@ -37,7 +37,7 @@ inline constexpr uint32_t kTileTokens = 64;
 // (base::UnitSpec).
 uint64_t KvBytes(KvFormat format, uint64_t elements, uint64_t blocks);
 
-// Positions that the KV pages of a session provide: whole pages.
+// Positions that the KV pages of all sessions provide: whole pages.
 uint64_t KvPositions(const RunOptions& options);
 
 // REQUIRES: `plan` is valid for `units`; rank < plan.rank_count().

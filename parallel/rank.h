@@ -33,6 +33,8 @@ enum class Transport : uint8_t { kTcp, kZmq };
 // small model.
 inline constexpr uint32_t kTraceEventCountMax = 1 << 17;
 
+inline constexpr uint32_t kSessionCountMax = 256;
+
 // What a rank needs to know of the model. The header is GGUF metadata without
 // the tokenizer, plus the tensor table (model::GgufHeader::Serialize).
 struct ModelDescription {
@@ -48,6 +50,9 @@ struct RunOptions {
   KvFormat kv = KvFormat::kF16;
   bool f32_activations = false;
   uint32_t context_positions = 512;  // KV length that is provided for
+  // Sessions that may each have so many positions at a time. 1 to
+  // kSessionCountMax.
+  uint32_t session_count = 1;
   uint32_t logits_rows_max = 1;      // most rows of logits in one pass
   absl::Duration data_timeout = absl::Seconds(30);  // longest silence of a peer
   Transport transport = Transport::kTcp;

@@ -1,5 +1,6 @@
 #include "worker/fleet_convert.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -95,6 +96,8 @@ absl::StatusOr<parallel::RunOptions> OptionsFromProto(
   to.f32_activations = from.f32_activations();
   to.context_positions = from.context_positions();
   to.logits_rows_max = from.logits_rows_max();
+  to.session_count =
+      std::clamp(from.session_count(), 1u, parallel::kSessionCountMax);
   to.data_timeout = absl::Milliseconds(from.data_timeout_ms());
   return to;
 }

@@ -51,6 +51,12 @@ TEST_F(MemoryNeedTest, KvIsOfWholePagesAndOfTheRanksOwnUnits) {
   EXPECT_EQ(Need(1).kv, 64u * 128 * 4);
 }
 
+TEST_F(MemoryNeedTest, EverySessionHasPagesForTheWholeContext) {
+  options_.context_positions = 33;
+  options_.session_count = 3;
+  EXPECT_EQ(Need(1).kv, 3u * 64 * 128 * 2);
+}
+
 TEST_F(MemoryNeedTest, KvInQ8HasAScaleForEachBlockOf32) {
   options_.kv = KvFormat::kQ8;
   options_.context_positions = 33;
