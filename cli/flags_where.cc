@@ -106,20 +106,25 @@ bool IsWildcard(const std::string& host) {
   return host == "0.0.0.0" || host == "::" || host == "*";
 }
 
-absl::StatusOr<std::string> ReadTokenFile(const std::string& path) {
+absl::StatusOr<std::string> ReadSecretFile(absl::string_view flag,
+                                           const std::string& path) {
   std::ifstream file(path);
   if (!file) {
     return absl::NotFoundError(
-        absl::StrCat("--token-file ", path, ": ", std::strerror(errno)));
+        absl::StrCat(flag, " ", path, ": ", std::strerror(errno)));
   }
   std::string token;
   std::getline(file, token);
   while (!token.empty() && token.back() == '\r') token.pop_back();
   if (token.empty()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--token-file ", path, ": its first line is empty"));
+        absl::StrCat(flag, " ", path, ": its first line is empty"));
   }
   return token;
+}
+
+absl::StatusOr<std::string> ReadTokenFile(const std::string& path) {
+  return ReadSecretFile("--token-file", path);
 }
 
 std::string MakeToken() {

@@ -45,7 +45,10 @@ bool IsLoopback(const std::string& host);
 // Whether it stands for all addresses of this machine.
 bool IsWildcard(const std::string& host);
 
-// The first line of a file. Errors: kNotFound, kInvalidArgument: empty.
+// The first line of the file that `flag` names. Errors: kNotFound,
+// kInvalidArgument: empty.
+absl::StatusOr<std::string> ReadSecretFile(absl::string_view flag,
+                                           const std::string& path);
 absl::StatusOr<std::string> ReadTokenFile(const std::string& path);
 
 // 32 hexadecimal digits from the system's random source.

@@ -14,7 +14,6 @@ struct Later {
 };
 
 constexpr std::array kLater = {
-    Later{"", "serve", "the coordinator as a service; use run or chat"},
     Later{"", "init", "cluster files by command; copy one of cluster-configs/"},
     Later{"", "config",
           "checking cluster files by command; run --cluster "
@@ -34,7 +33,6 @@ constexpr std::array kLater = {
     Later{"model", "verify", "comparing model files; use model inspect"},
     Later{"plan", "--simulate", "planning for a described fleet"},
     Later{"*", "--coordinator", "talking to a running service"},
-    Later{"*", "--http", "the HTTP interface"},
 };
 
 }  // namespace

@@ -21,6 +21,10 @@ namespace {
 // is waited for after its silence was noticed, and both are within 5 s.
 constexpr absl::Duration kEndTimeout = absl::Milliseconds(500);
 
+// For the coordinator to see that workers which were ended are gone.
+constexpr absl::Duration kNoticeTimeout = absl::Seconds(10);
+constexpr absl::Duration kNoticeInterval = absl::Milliseconds(20);
+
 // Nobody can dial "all addresses": the machine's name stands for one of them.
 std::string AddressToType(const std::string& listening) {
   const auto parsed = ParseHostPort(listening);
@@ -81,7 +85,21 @@ bool CoresSuffice(std::span<const LocalDeviceOptions> devices) {
 
 absl::StatusOr<std::unique_ptr<Session>> Session::Start(
     const SessionOptions& options, InterruptWatcher& interrupt) {
-  std::unique_ptr<Session> session(new Session(interrupt));
+  SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
+                         Create(options, interrupt));
+  if (session->has_workers()) {
+    SHOAL_RETURN_IF_ERROR(session->StartFleet().status());
+  }
+  SHOAL_RETURN_IF_ERROR(session->Load());
+  return session;
+}
+
+absl::StatusOr<std::unique_ptr<Session>> Session::Create(
+    const SessionOptions& options, InterruptWatcher& interrupt) {
+  SessionOptions with_token = options;
+  if (with_token.token.empty()) with_token.token = MakeToken();
+  std::unique_ptr<Session> session(
+      new Session(std::move(with_token), interrupt));
   const LocalDeviceOptions& own = options.local_devices[0];
   DeviceOptions device;
   device.name = own.name;
@@ -97,11 +115,9 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Start(
   device.advertised_address = proto::kReachedHost;
   SHOAL_ASSIGN_OR_RETURN(session->device_, MakeDevice(device));
 
-  SessionOptions with_token = options;
-  if (with_token.token.empty()) with_token.token = MakeToken();
   coordinator::CoordinatorOptions coordinator_options;
   coordinator_options.listen_address = options.listen_address;
-  coordinator_options.token = with_token.token;
+  coordinator_options.token = session->options_.token;
   coordinator_options.insecure = options.insecure;
   coordinator_options.program_version = SHOAL_VERSION;
   coordinator_options.digest_directory =
@@ -109,13 +125,6 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Start(
   session->coordinator_ = coordinator::Coordinator::Create(
       std::move(coordinator_options), *session->device_.engine,
       session->device_.profile);
-  if (options.local_devices.size() > 1 || options.expect > 0) {
-    SHOAL_ASSIGN_OR_RETURN(const std::string address,
-                           session->coordinator_->Listen());
-    SHOAL_RETURN_IF_ERROR(session->StartWorkers(with_token, address));
-    SHOAL_RETURN_IF_ERROR(session->WaitForWorkers(options));
-  }
-  SHOAL_RETURN_IF_ERROR(session->Load(options));
   return session;
 }
 
@@ -124,47 +133,53 @@ Session::~Session() {
   if (fleet_ != nullptr) fleet_->Stop(absl::Now() + kEndTimeout);
 }
 
-absl::Status Session::StartWorkers(const SessionOptions& options,
-                                   const std::string& address) {
+absl::StatusOr<std::string> Session::StartFleet() {
+  SHOAL_ASSIGN_OR_RETURN(address_, coordinator_->Listen());
+  SHOAL_RETURN_IF_ERROR(StartLocalWorkers());
+  if (options_.expect > 0) SayHowToJoin();
+  return address_;
+}
+
+absl::Status Session::StartLocalWorkers() {
   LocalFleet::Options fleet;
-  for (uint32_t i = 1; i < options.local_devices.size(); ++i) {
+  for (uint32_t i = 1; i < options_.local_devices.size(); ++i) {
     WorkerArguments worker;
-    worker.join = address;
+    worker.join = address_;
     worker.local_rank = i;
-    worker.isa = options.isa;
-    worker.io = options.io;
-    worker.device = options.local_devices[i];
+    worker.isa = options_.isa;
+    worker.io = options_.io;
+    worker.device = options_.local_devices[i];
     fleet.workers.push_back({worker.device.name, ToWords(worker)});
   }
-  if (!fleet.workers.empty()) {
-    fleet.environment.push_back(
-        absl::StrCat(kTokenVariable, "=", options.token));
-    fleet.on_exit = [this](const std::string& name, const std::string& why) {
-      base::MutexLock lock(mutex_);
-      lost_worker_ = absl::StrCat("the worker ", name, " ", why);
-      if (joining_) interrupt_.cancel() = true;
-    };
-    SHOAL_ASSIGN_OR_RETURN(fleet_, LocalFleet::Start(std::move(fleet)));
-  }
-  if (options.expect > 0) {
-    const std::string join = AddressToType(address);
-    progress_.Say(absl::StrCat("waiting for ", options.expect, " workers at ",
-                               address, "; start them with"));
-    progress_.Say(
-        options.token_is_known
-            ? absl::StrCat("  shoal worker --join ", join, " --token-file FILE")
-            : absl::StrCat("  ", kTokenVariable, "=", options.token,
-                           " shoal worker --join ", join));
-  }
+  if (fleet.workers.empty()) return absl::OkStatus();
+  fleet.environment.push_back(
+      absl::StrCat(kTokenVariable, "=", options_.token));
+  fleet.on_exit = [this](const std::string& name, const std::string& why) {
+    base::MutexLock lock(mutex_);
+    lost_worker_ = absl::StrCat("the worker ", name, " ", why);
+    if (joining_) interrupt_.cancel() = true;
+  };
+  SHOAL_ASSIGN_OR_RETURN(fleet_, LocalFleet::Start(std::move(fleet)));
   return absl::OkStatus();
 }
 
-absl::Status Session::WaitForWorkers(const SessionOptions& options) {
-  const auto count =
-      static_cast<uint32_t>(options.local_devices.size() - 1) + options.expect;
-  const bool announce = options.expect > 0;
+void Session::SayHowToJoin() {
+  const std::string join = AddressToType(address_);
+  progress_.Say(absl::StrCat("waiting for ", options_.expect, " workers at ",
+                             address_, "; start them with"));
+  progress_.Say(
+      options_.token_is_known
+          ? absl::StrCat("  shoal worker --join ", join, " --token-file FILE")
+          : absl::StrCat("  ", kTokenVariable, "=", options_.token,
+                         " shoal worker --join ", join));
+}
+
+absl::Status Session::WaitForWorkers() {
+  const auto count = static_cast<uint32_t>(options_.local_devices.size() - 1) +
+                     options_.expect;
+  const bool announce = options_.expect > 0;
   const absl::Status status = coordinator_->WaitForWorkers(
-      count, absl::Now() + options.join_timeout,
+      count, absl::Now() + options_.join_timeout,
       [&](const coordinator::JoinProgress& joined) {
         if (announce || !joined.refusal.ok()) progress_.Joined(joined);
       },
@@ -174,15 +189,15 @@ absl::Status Session::WaitForWorkers(const SessionOptions& options) {
   if (interrupt_.interrupted()) return Interrupted();
   if (!lost_worker_.empty()) return absl::UnavailableError(lost_worker_);
   SHOAL_RETURN_IF_ERROR(status);
-  return CheckNames(options);
+  return CheckNames();
 }
 
-absl::Status Session::CheckNames(const SessionOptions& options) const {
+absl::Status Session::CheckNames() const {
   std::vector<std::string> joined;
   for (const coordinator::DeviceState& device : coordinator_->devices()) {
     joined.push_back(device.profile.name);
   }
-  for (const std::string& name : options.expected_names) {
+  for (const std::string& name : options_.expected_names) {
     if (std::find(joined.begin(), joined.end(), name) == joined.end()) {
       return absl::NotFoundError(absl::StrCat(
           "the cluster file has a device ", name, ", but the devices here are ",
@@ -193,20 +208,59 @@ absl::Status Session::CheckNames(const SessionOptions& options) const {
   return absl::OkStatus();
 }
 
-absl::Status Session::Load(const SessionOptions& options) {
-  const absl::Status status = coordinator_->LoadModel(
-      options.model, options.plan,
-      [this](const coordinator::DeviceProgress& progress) {
-        progress_.Loading(progress);
-      },
-      &interrupt_.cancel());
-  progress_.Done();
+absl::Status Session::Load() {
+  if (has_workers()) SHOAL_RETURN_IF_ERROR(WaitForWorkers());
+  return LoadModel();
+}
+
+absl::Status Session::LoadModel() {
+  coordinator::PlanOptions plan = options_.plan;
+  absl::Status status;
+  for (;;) {
+    status = coordinator_->LoadModel(
+        options_.model, plan,
+        [this](const coordinator::DeviceProgress& progress) {
+          progress_.Loading(progress);
+        },
+        &interrupt_.cancel());
+    progress_.Done();
+    if (!absl::IsResourceExhausted(status) ||
+        !options_.fewer_sessions_will_do || plan.run.session_count == 1) {
+      break;
+    }
+    plan.run.session_count /= 2;
+    plan.run.logits_rows_max = plan.run.session_count;
+  }
   if (interrupt_.interrupted()) return Interrupted();
   SHOAL_RETURN_IF_ERROR(status);
+  session_count_ = plan.run.session_count;
   for (const std::string& note : coordinator_->plan().notes) {
     progress_.Say(absl::StrCat("note: ", note));
   }
   return absl::OkStatus();
+}
+
+absl::Status Session::Recover() {
+  coordinator_->Unload();
+  bool is_worker_gone = false;
+  {
+    base::MutexLock lock(mutex_);
+    is_worker_gone = !lost_worker_.empty();
+    lost_worker_.clear();
+    joining_ = true;
+  }
+  if (is_worker_gone) {
+    fleet_ = nullptr;
+    // Their places are free when the coordinator has noticed.
+    const absl::Time deadline = absl::Now() + kNoticeTimeout;
+    while (coordinator_->devices().size() > 1 + options_.expect &&
+           absl::Now() < deadline) {
+      absl::SleepFor(kNoticeInterval);
+    }
+    SHOAL_RETURN_IF_ERROR(StartLocalWorkers());
+  }
+  if (!interrupt_.interrupted()) interrupt_.cancel() = false;
+  return Load();
 }
 
 absl::StatusOr<uint32_t> TrainedContextOf(const std::string& model) {

@@ -1,4 +1,4 @@
-// A model loaded on a fleet, ready to generate: what run and chat need.
+// A model loaded on a fleet, ready to generate: for run, chat and serve.
 
 #ifndef SHOAL_CLI_SESSION_H_
 #define SHOAL_CLI_SESSION_H_
@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -45,6 +46,8 @@ struct SessionOptions {
   std::string token;            // empty: a new one
   bool token_is_known = false;  // to whoever starts the workers
   bool insecure = false;
+  // Fewer sessions (plan.run.session_count) will do where memory is short.
+  bool fewer_sessions_will_do = false;
 };
 
 // From flags, and from the cluster file if they name one. The trained context
@@ -63,10 +66,26 @@ bool CoresSuffice(std::span<const LocalDeviceOptions> devices);
 // Threads: thread-compatible; create it on the main thread (local_fleet.h).
 class Session {
  public:
-  // Starts the fleet and loads the model. `interrupt` is borrowed.
+  // All three steps below. `interrupt` is borrowed.
   // Errors: of the coordinator; kCancelled  interrupted
   static absl::StatusOr<std::unique_ptr<Session>> Start(
       const SessionOptions& options, InterruptWatcher& interrupt);
+
+  // This device and its coordinator, which does not listen yet.
+  static absl::StatusOr<std::unique_ptr<Session>> Create(
+      const SessionOptions& options, InterruptWatcher& interrupt);
+  // Listens and starts the workers of this machine; returns the address.
+  absl::StatusOr<std::string> StartFleet();
+  // Waits for all workers and loads the model.
+  absl::Status Load();
+
+  // After a plan has ended: starts the workers of this machine again if one of
+  // them is gone, then as Load(). Again after an error, if not interrupted.
+  // REQUIRES: called by the thread that called StartFleet().
+  absl::Status Recover();
+
+  // Of the plan in force. REQUIRES: Load() was OK.
+  uint32_t session_count() const { return session_count_; }
 
   // Ends the fleet; workers of --local are gone afterwards.
   ~Session();
@@ -74,15 +93,22 @@ class Session {
   coordinator::Coordinator& coordinator() { return *coordinator_; }
 
  private:
-  explicit Session(InterruptWatcher& interrupt) : interrupt_(interrupt) {}
+  Session(SessionOptions options, InterruptWatcher& interrupt)
+      : options_(std::move(options)), interrupt_(interrupt) {}
 
-  absl::Status StartWorkers(const SessionOptions& options,
-                            const std::string& address);
-  absl::Status WaitForWorkers(const SessionOptions& options);
-  absl::Status CheckNames(const SessionOptions& options) const;
-  absl::Status Load(const SessionOptions& options);
+  bool has_workers() const {
+    return options_.local_devices.size() > 1 || options_.expect > 0;
+  }
+  absl::Status StartLocalWorkers();
+  void SayHowToJoin();
+  absl::Status WaitForWorkers();
+  absl::Status CheckNames() const;
+  absl::Status LoadModel();
 
+  const SessionOptions options_;  // with the token
   InterruptWatcher& interrupt_;
+  std::string address_;  // where workers join
+  uint32_t session_count_ = 0;
   Progress progress_;
   Device device_;
   std::unique_ptr<coordinator::Coordinator> coordinator_;

@@ -20,6 +20,7 @@ void AddVerbs(Command& root) {
   });
   AddRunVerb(root);
   AddChatVerb(root);
+  AddServeVerb(root);
   AddWorkerVerb(root);
   AddPlanVerb(root);
   AddTokenizeVerb(root);

@@ -14,6 +14,7 @@ void AddHelpVerb(Command& root);
 void AddModelVerb(Command& root);  // model inspect, quantize, synth
 void AddPlanVerb(Command& root);
 void AddRunVerb(Command& root);
+void AddServeVerb(Command& root);
 void AddStoreVerb(Command& root);  // store list, gc, verify
 void AddTokenizeVerb(Command& root);
 void AddWorkerVerb(Command& root);

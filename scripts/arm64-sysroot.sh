@@ -13,7 +13,7 @@ ROOT="${SHOAL_ARM64_SYSROOT:-${SHOAL_ROOT}/build/arm64-sysroot}"
 PACKAGES=(
   libstdc++-12-dev libgrpc++-dev libprotobuf-dev libabsl-dev libzmq3-dev
   libgtest-dev libgmock-dev libbenchmark-dev libpcre2-dev libxxhash-dev
-  libspdlog-dev libcli11-dev nlohmann-json3-dev
+  libspdlog-dev libcli11-dev nlohmann-json3-dev libcpp-httplib-dev
 )
 WORK="${ROOT}.apt"
 LIST="${ROOT}/shoal-packages"

@@ -11,6 +11,11 @@ PACKAGES=(
   libcpp-httplib-dev libncurses-dev libxxhash-dev libssl-dev libspdlog-dev
   libcli11-dev
 )
+# For the test with the official client of the HTTP interface. Other sources of
+# Node.js bring npm in the same package.
+if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+  PACKAGES+=(nodejs npm)
+fi
 
 # Further packages: for scripts/fuzz.sh and the tidy preset, and for
 # scripts/test-arm64.sh, whose libraries arm64-sysroot.sh unpacks.

@@ -126,7 +126,7 @@ TEST_F(CommandTest, SaysWhichWordWasPerhapsMeant) {
 }
 
 TEST_F(CommandTest, SaysThatAFeatureIsStillToCome) {
-  EXPECT_THAT(Refusal({"serve"}), HasSubstr("serve is not there yet"));
+  EXPECT_THAT(Refusal({"doctor"}), HasSubstr("doctor is not there yet"));
   EXPECT_THAT(Refusal({"run", "--coordinator=x"}),
               HasSubstr("run: --coordinator is not there yet"));
   EXPECT_THAT(Refusal({"run", "--simulate=x"}),

@@ -28,9 +28,10 @@ const std::map<std::string, Folders>& Arrows() {
       {"coordinator",
        {"base", "proto", "kernels", "transport", "memory", "parallel",
         "model"}},
+      {"http", {"base", "model", "coordinator"}},
       {"cli",
        {"base", "proto", "kernels", "transport", "memory", "parallel", "model",
-        "worker", "coordinator"}},
+        "worker", "coordinator", "http"}},
   };
   return arrows;
 }
@@ -53,6 +54,7 @@ const std::vector<Library>& Libraries() {
        {"grpc/", "grpc++/", "grpcpp/"},
        {".grpc.pb.h"},
        {"worker", "coordinator", "cli"}},
+      {"cpp-httplib", {"httplib.h"}, {}, {"http"}},
       {"the command line parser", {"CLI/", "absl/flags/"}, {}, {"cli"}},
       {"OpenMP", {"omp.h"}, {}, {"kernels"}},
       {"io_uring", {"liburing"}, {}, {"memory"}},
@@ -122,7 +124,7 @@ bool Overlap(const Folders& a, const Folders& b) {
 
 std::vector<std::string> ProductFolders() {
   return {"base",     "proto", "kernels", "transport",   "memory",
-          "parallel", "model", "worker",  "coordinator", "cli"};
+          "parallel", "model", "worker",  "coordinator", "http", "cli"};
 }
 
 std::vector<Finding> CheckArrows(const Tree& tree) {

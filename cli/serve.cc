@@ -1,0 +1,226 @@
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/status_macros.h"
+#include "cli/flag_values.h"
+#include "cli/flags_how.h"
+#include "cli/flags_where.h"
+#include "cli/interrupt.h"
+#include "cli/session.h"
+#include "cli/verbs.h"
+#include "coordinator/request_queue.h"
+#include "http/server.h"
+
+namespace shoal::cli {
+namespace {
+
+using coordinator::RequestQueue;
+using coordinator::ServiceState;
+
+constexpr uint32_t kSlotsDefault = 4;
+constexpr uint32_t kWaitingMax = 1024;
+// Connections beside those of the requests: probes, and clients between two
+// requests.
+constexpr uint32_t kSpareConnections = 16;
+// How often the state of the fleet is looked at while nothing runs.
+constexpr absl::Duration kWatchInterval = absl::Milliseconds(300);
+constexpr absl::Duration kRetryInterval = absl::Seconds(2);
+
+struct ServeFlags {
+  std::string model;
+  std::string http = "127.0.0.1:8080";
+  std::string api_key_file;
+  uint32_t slots = 0;  // 0: kSlotsDefault, or fewer where memory is short
+  uint32_t waiting = 32;
+  absl::Duration grace = absl::Seconds(10);
+  WhereFlags where;
+  HowFlags how;
+};
+
+void Say(absl::string_view line) {
+  std::fprintf(stderr, "%s\n", std::string(line).c_str());
+}
+
+absl::StatusOr<SessionOptions> OptionsOf(const ServeFlags& flags) {
+  SHOAL_ASSIGN_OR_RETURN(SessionOptions options,
+                         SessionOptionsOf(flags.model, flags.where, flags.how));
+  const uint32_t slots = flags.slots == 0 ? kSlotsDefault : flags.slots;
+  options.plan.run.session_count = slots;
+  options.plan.run.logits_rows_max = slots;
+  options.fewer_sessions_will_do = flags.slots == 0;
+  return options;
+}
+
+absl::StatusOr<std::unique_ptr<http::HttpServer>> StartHttp(
+    const ServeFlags& flags, const SessionOptions& options,
+    RequestQueue& queue) {
+  http::HttpServer::Options server;
+  SHOAL_ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(flags.http));
+  server.host = address.host;
+  server.port = address.port;
+  if (!flags.api_key_file.empty()) {
+    SHOAL_ASSIGN_OR_RETURN(
+        server.api_key, ReadSecretFile("--api-key-file", flags.api_key_file));
+  }
+  server.model_name = std::filesystem::path(options.model).stem().string();
+  server.connection_count_max =
+      options.plan.run.session_count + flags.waiting + kSpareConnections;
+  SHOAL_ASSIGN_OR_RETURN(auto started, http::HttpServer::Start(server, queue));
+  const std::string host = absl::StrContains(address.host, ':')
+                               ? absl::StrCat("[", address.host, "]")
+                               : address.host;
+  Say(absl::StrCat("HTTP at http://", host, ":", started->port(), "/v1, model ",
+                   server.model_name));
+  return started;
+}
+
+// Ready until the plan ends or there is an interrupt; why it ended.
+absl::Status ServeUntilFault(Session& session, RequestQueue& queue,
+                             const InterruptWatcher& interrupt) {
+  queue.SetReady(session.session_count());
+  Say(absl::StrCat("ready: ", session.session_count(),
+                   " requests at a time, each of up to ",
+                   session.coordinator().context_positions(), " tokens"));
+  while (!interrupt.interrupted()) {
+    if (queue.WaitForFault(absl::Now() + kWatchInterval) ==
+        ServiceState::kFailed) {
+      return queue.reason();
+    }
+    // A worker can go while nobody asks for anything.
+    SHOAL_RETURN_IF_ERROR(session.coordinator().plan_failure());
+  }
+  return absl::OkStatus();
+}
+
+// False: interrupted.
+bool Recover(Session& session, RequestQueue& queue,
+             const InterruptWatcher& interrupt, absl::Status why) {
+  while (!interrupt.interrupted()) {
+    Say(absl::StrCat("the model is not running any more: ", why.message(),
+                     "; it is loaded again when all workers are here"));
+    queue.SetNotReady(ServiceState::kFailed, why);
+    why = session.Recover();
+    if (why.ok()) return true;
+    const absl::Time next = absl::Now() + kRetryInterval;
+    while (!interrupt.interrupted() && absl::Now() < next) {
+      absl::SleepFor(kWatchInterval);
+    }
+  }
+  return false;
+}
+
+absl::Status Serve(const ServeFlags& flags) {
+  InterruptWatcher interrupt;
+  SHOAL_ASSIGN_OR_RETURN(const SessionOptions options, OptionsOf(flags));
+  SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session,
+                         Session::Create(options, interrupt));
+  RequestQueue queue({flags.waiting}, session->coordinator());
+  session->coordinator().SetClientGenerator(
+      [&queue](const auto& request, const auto& on_text, const auto& is_gone) {
+        return queue.Generate(request, on_text, is_gone);
+      });
+  // First, so that its memory counts for the plan and clients learn how far
+  // loading is.
+  SHOAL_ASSIGN_OR_RETURN(const auto http, StartHttp(flags, options, queue));
+  SHOAL_ASSIGN_OR_RETURN(const std::string address, session->StartFleet());
+  Say(absl::StrCat("gRPC at ", address));
+  absl::Status status = session->Load();
+  while (status.ok() && !interrupt.interrupted()) {
+    const absl::Status fault = ServeUntilFault(*session, queue, interrupt);
+    if (!fault.ok() && !Recover(*session, queue, interrupt, fault)) break;
+  }
+  if (interrupt.interrupted()) Say("stopping");
+  queue.Stop(absl::Now() + flags.grace);
+  // Its services call the queue.
+  session->coordinator().Shutdown();
+  // That is how a service is ended: no fault.
+  return interrupt.interrupted() ? absl::OkStatus() : status;
+}
+
+absl::Status CheckServeFlags(const ServeFlags& flags) {
+  SHOAL_RETURN_IF_ERROR(CheckWhereFlags(flags.where));
+  if (flags.model.empty() && flags.where.cluster.empty()) {
+    return absl::InvalidArgumentError(
+        "--model is missing (a GGUF file, or a --cluster that names one)");
+  }
+  SHOAL_ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(flags.http));
+  if (!IsLoopback(address.host) && flags.api_key_file.empty() &&
+      !flags.where.insecure) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--http ", flags.http,
+        " can be reached by other machines: ask for a key (--api-key-file), "
+        "add --insecure if you trust this network, or listen on 127.0.0.1"));
+  }
+  return absl::OkStatus();
+}
+
+void AddServiceFlags(Command& verb, ServeFlags& flags) {
+  constexpr char kGroup[] = "Service";
+  verb.AddFlag({.names = "--http",
+                .value = "HOST:PORT",
+                .help = "Where clients find it (127.0.0.1:8080)",
+                .group = kGroup},
+               SetText(&flags.http));
+  verb.AddFlag({.names = "--api-key-file",
+                .value = "FILE",
+                .help = "What clients must show as bearer token: its first "
+                        "line (nothing)",
+                .group = kGroup},
+               SetText(&flags.api_key_file));
+  verb.AddFlag({.names = "--slots",
+                .value = "N",
+                .help = "Requests served at a time, each with --ctx positions "
+                        "(4, or fewer where memory is short)",
+                .group = kGroup},
+               SetUint(&flags.slots, 1, parallel::kSessionCountMax));
+  verb.AddFlag({.names = "--queue",
+                .value = "N",
+                .help = "Requests that may wait (32)",
+                .group = kGroup},
+               SetUint(&flags.waiting, 1, kWaitingMax));
+  verb.AddFlag({.names = "--grace",
+                .value = "TIME",
+                .help = "How long requests may go on after an interrupt (10s)",
+                .group = kGroup},
+               SetDuration(&flags.grace));
+}
+
+}  // namespace
+
+void AddServeVerb(Command& root) {
+  Command& verb = root.AddVerb("serve", "Answers programs over HTTP and gRPC");
+  auto flags = std::make_shared<ServeFlags>();
+  verb.AddFlag({.names = "-m,--model",
+                .value = "FILE",
+                .help = "The model, a GGUF file"},
+               SetText(&flags->model));
+  AddServiceFlags(verb, *flags);
+  AddWhereFlags(verb, flags->where);
+  AddHowFlags(verb, flags->how);
+  verb.SetDetails(
+      "Clients of the OpenAI dialect find /v1/chat/completions,\n"
+      "/v1/completions and /v1/models; /healthz, /readyz and /metrics tell "
+      "how\n"
+      "it is. The model is loaded once. Several requests are served at a "
+      "time,\n"
+      "at the same pace; further ones wait. If a worker is lost, requests in\n"
+      "progress end with an error, and the model is loaded again as soon as\n"
+      "all workers are back. An interrupt lets requests finish (--grace); a\n"
+      "second one ends it at once.\n\n"
+      "Examples:\n"
+      "  shoal serve -m MODEL.gguf --local 2\n"
+      "  shoal serve -m MODEL.gguf --http 0.0.0.0:8080 --api-key-file KEY\n"
+      "  curl http://127.0.0.1:8080/v1/chat/completions \\\n"
+      "      -d '{\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'");
+  verb.SetCheck([flags] { return CheckServeFlags(*flags); });
+  verb.SetRunner([flags] { return Serve(*flags); });
+}
+
+}  // namespace shoal::cli

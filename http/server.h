@@ -1,0 +1,56 @@
+// The service's face for programs: HTTP with the OpenAI dialect.
+
+#ifndef SHOAL_HTTP_SERVER_H_
+#define SHOAL_HTTP_SERVER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "coordinator/request_queue.h"
+
+namespace shoal::http {
+
+// POST /v1/chat/completions, /v1/completions; GET /v1/models, /v1/models/NAME,
+// /healthz, /readyz, /metrics. Errors are those of ApiError.
+//
+// Limits:  bodies of kBodyBytesMax; `connection_count_max` connections are
+//          served at a time, others wait.
+// Threads: owns one for each connection that is served, and one that accepts.
+class HttpServer {
+ public:
+  struct Options {
+    std::string host = "127.0.0.1";  // without brackets
+    uint16_t port = 0;               // 0: any
+    // What clients must show as "Authorization: Bearer KEY", but for /healthz
+    // and /readyz; empty: nothing is asked. Never logged.
+    std::string api_key;
+    std::string model_name;
+    uint32_t connection_count_max = 64;
+  };
+
+  // Serves at once, whatever the state of `queue`, which is borrowed and must
+  // outlive the server.
+  // Errors: kUnavailable  the address cannot be bound
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(
+      const Options& options, coordinator::RequestQueue& queue);
+
+  // Stop `queue` before: answers in progress are waited for.
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  // The one that was bound.
+  uint16_t port() const;
+
+ private:
+  struct Impl;
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace shoal::http
+
+#endif  // SHOAL_HTTP_SERVER_H_
