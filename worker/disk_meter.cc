@@ -67,6 +67,20 @@ absl::StatusOr<uint64_t> Fill(int fd, const DiskMeter::Options& options) {
   return bytes;
 }
 
+// Where the file holds data: holes take no time to read.
+std::vector<std::pair<uint64_t, uint64_t>> DataOf(int fd, uint64_t file_bytes) {
+  std::vector<std::pair<uint64_t, uint64_t>> data;
+  uint64_t end = 0;
+  while (end < file_bytes) {
+    const off_t begin = lseek(fd, static_cast<off_t>(end), SEEK_DATA);
+    if (begin < 0 && errno == ENXIO) break;  // nothing more
+    const off_t hole = begin < 0 ? -1 : lseek(fd, begin, SEEK_HOLE);
+    if (hole < 0) return {{0, file_bytes}};  // the file system does not know
+    data.emplace_back(begin, end = static_cast<uint64_t>(hole));
+  }
+  return data;
+}
+
 double ThreadCpuSeconds() {
   rusage usage = {};
   getrusage(RUSAGE_THREAD, &usage);
@@ -100,6 +114,7 @@ absl::StatusOr<std::unique_ptr<DiskMeter>> DiskMeter::Create(
           " bytes: too few to measure, at least ", kWriteBytes, " are needed"));
     }
   }
+  meter->data_ = DataOf(meter->fd_, meter->file_bytes_);
   posix_fadvise(meter->fd_, 0, 0, POSIX_FADV_DONTNEED);
   SHOAL_ASSIGN_OR_RETURN(meter->memory_,
                          memory::Slab::Create(options.memory_bytes));
@@ -115,19 +130,30 @@ DiskMeter::~DiskMeter() {
   if (fd_ >= 0) close(fd_);
 }
 
+std::vector<uint64_t> DiskMeter::RequestsOf(uint64_t bytes) const {
+  std::vector<uint64_t> requests;
+  for (const auto& [begin, end] : data_) {
+    for (uint64_t at = begin; at + bytes <= end; at += bytes) {
+      requests.push_back(at);
+    }
+  }
+  return requests;
+}
+
 absl::StatusOr<DiskReading> DiskMeter::Measure(const DiskCase& disk_case,
                                                absl::Duration time) {
   const uint64_t bytes = disk_case.request_bytes;
   SHOAL_CHECK(bytes > 0 && bytes % memory::kStoreAlignment == 0 &&
               disk_case.depth > 0 && bytes * disk_case.depth <= memory_.size());
-  const uint64_t request_count = file_bytes_ / bytes;
-  if (request_count == 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the file to read has ", file_bytes_,
-                     " bytes, less than a request of ", bytes));
+  const std::vector<uint64_t> requests = RequestsOf(bytes);
+  if (requests.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the file to read has ", file_bytes_,
+        " bytes, and nowhere in it data for a request of ", bytes));
   }
   const bool cached = file_->alignment() < memory::kStoreAlignment;
-  std::atomic<uint64_t> next = 0;
+  // On from the last measurement: what that read may be in a cache of the disk.
+  std::atomic<uint64_t> next = bytes_read_ / bytes;
   std::atomic<uint64_t> done = 0;
   base::Mutex mutex;
   absl::Status status;     // of all threads, under the mutex
@@ -138,7 +164,7 @@ absl::StatusOr<DiskReading> DiskMeter::Measure(const DiskCase& disk_case,
     const auto to = memory_.span().subspan(number * bytes, bytes);
     absl::Status own;
     do {
-      const uint64_t offset = next++ % request_count * bytes;
+      const uint64_t offset = requests[next++ % requests.size()];
       own = file_->ReadAt(offset, to);
       if (!own.ok()) break;
       if (cached) {
@@ -155,6 +181,7 @@ absl::StatusOr<DiskReading> DiskMeter::Measure(const DiskCase& disk_case,
   for (uint32_t i = 0; i < disk_case.depth; ++i) threads.emplace_back(read, i);
   for (std::thread& thread : threads) thread.join();
   SHOAL_RETURN_IF_ERROR(status);
+  bytes_read_ += done * bytes;
   const double seconds =
       std::max(absl::ToDoubleSeconds(absl::Now() - start), 1e-6);
   return DiskReading{

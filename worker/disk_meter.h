@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -25,8 +27,9 @@ struct DiskReading {
   double cores = 0;  // that the reading threads keep busy
 };
 
-// Reads one after the other through the whole file, and over again. Where an
-// engine goes through the page cache, what was read is dropped from it.
+// Reads one after the other through all that the file holds, without its holes,
+// and over again. Where an engine goes through the page cache, what was read is
+// dropped from it.
 //
 // Memory:  Options::memory_bytes. Threads: thread-compatible; Measure() starts
 //          DiskCase::depth threads and joins them.
@@ -57,15 +60,20 @@ class DiskMeter {
   // For about `time`, at least one request of each thread.
   // REQUIRES: request_bytes * depth <= memory_bytes.
   // Errors: kUnavailable      the disk failed
-  //         kInvalidArgument  the file is smaller than a request
+  //         kInvalidArgument  the file's data are smaller than a request
   absl::StatusOr<DiskReading> Measure(const DiskCase& disk_case,
                                       absl::Duration time);
 
  private:
   DiskMeter() = default;
 
+  // The places of all requests of that size.
+  std::vector<uint64_t> RequestsOf(uint64_t bytes) const;
+
   int fd_ = -1;  // of the file, for dropping its pages
   uint64_t file_bytes_ = 0;
+  std::vector<std::pair<uint64_t, uint64_t>> data_;  // begin and end
+  uint64_t bytes_read_ = 0;
   memory::Slab memory_;
   std::unique_ptr<memory::BlockFile> file_;
 };
