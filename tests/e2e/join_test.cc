@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/byte_size.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
 #include "tests/e2e/fleet_processes.h"
 
 namespace shoal {
@@ -101,6 +103,37 @@ TEST_F(JoinTest, OneWorkerServesOneCoordinatorAfterAnother) {
   const ProgramResult ended = worker->Wait();
   EXPECT_EQ(ended.exit_code, 130);
   EXPECT_THAT(ended.err, HasSubstr("shoal: interrupted\n"));
+}
+
+TEST_F(JoinTest, AWorkersMemoryFileIsReadAgainForEveryPlan) {
+  const std::string cap = cache_.File("cap");
+  std::ofstream(cap) << "100MiB\n";
+  const auto budget = [&](Program& coordinator) {
+    const ProgramResult result = coordinator.Wait();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    const auto json = nlohmann::json::parse(result.out);
+    EXPECT_EQ(json["text"].get<std::string>() + "\n", alone_.out);
+    return json["devices"][1]["budget_bytes"].get<uint64_t>();
+  };
+  auto coordinator = Coordinator("127.0.0.1:0", 1, {"--json"});
+  const std::string address =
+      absl::StrCat("127.0.0.1:", ReadWaiting(*coordinator).port);
+  const auto worker =
+      Worker(address, "worker", {"--memory", "200MiB", "--memory-file", cap});
+  EXPECT_EQ(budget(*coordinator), 100 * base::kMiB);
+  ASSERT_TRUE(worker->WaitForError("the coordinator ended; dialling again"));
+  std::ofstream(cap) << "60MiB\n";
+  coordinator = Coordinator(address, 1, {"--json"});
+  EXPECT_EQ(budget(*coordinator), 60 * base::kMiB);
+}
+
+TEST_F(JoinTest, AMemoryFileWithoutASizeIsRefusedAtTheStart) {
+  const std::string cap = cache_.File("cap");
+  std::ofstream(cap) << "much\n";
+  const auto worker = Worker("127.0.0.1:1", "worker", {"--memory-file", cap});
+  const ProgramResult ended = worker->Wait();
+  EXPECT_EQ(ended.exit_code, 1);
+  EXPECT_THAT(ended.err, HasSubstr(cap));
 }
 
 }  // namespace
