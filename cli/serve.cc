@@ -103,9 +103,9 @@ absl::Status ServeUntilFault(Session& session, RequestQueue& queue,
 bool Recover(Session& session, RequestQueue& queue,
              const InterruptWatcher& interrupt, absl::Status why) {
   while (!interrupt.interrupted()) {
+    queue.SetNotReady(ServiceState::kFailed, why);
     Say(absl::StrCat("the model is not running any more: ", why.message(),
                      "; it is loaded again when all workers are here"));
-    queue.SetNotReady(ServiceState::kFailed, why);
     why = session.Recover();
     if (why.ok()) return true;
     const absl::Time next = absl::Now() + kRetryInterval;
