@@ -143,7 +143,7 @@ def main():
                                   arguments.work, names, needed)
     result = run(arguments, model, names)
     files = lab_fleet.store_files(arguments.work, names)
-    engine = result["devices"][0]["io_engine"]
+    engine = result["devices"][0]["io"]
     report(arguments, result, lab_fleet.bench_disk_rate(
         arguments.shoal, files, "uring" if "uring" in engine else "pread"))
   finally:
