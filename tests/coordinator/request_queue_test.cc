@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -121,6 +122,18 @@ class RequestQueueTest : public ::testing::Test {
     auto stream = queue_->Submit(Greedy(std::move(ids), tokens));
     EXPECT_TRUE(stream.ok()) << stream.status();
     return *stream;
+  }
+
+  void AwaitState(ServiceState state) const {
+    while (queue_->state() != state) std::this_thread::yield();
+  }
+
+  // While a pass is held at the gate, which then opens for all.
+  void StopInPass(absl::Time deadline) {
+    std::thread owner([&] { queue_->Stop(deadline); });
+    AwaitState(ServiceState::kStopping);
+    gate_.LetAll();
+    owner.join();
   }
 
   // What is left of the news, and the end.
@@ -297,9 +310,13 @@ TEST_F(RequestQueueTest, NotReadySaysWhy) {
   Load(1);
   const auto stream = Submit({5}, 30);
   gate_.AwaitArrivals(1);
+  std::thread owner([this] {
+    queue_->SetNotReady(ServiceState::kLoading,
+                        absl::UnavailableError("waiting for pi4-b"));
+  });
+  AwaitState(ServiceState::kLoading);
   gate_.LetAll();
-  queue_->SetNotReady(ServiceState::kLoading,
-                      absl::UnavailableError("waiting for pi4-b"));
+  owner.join();
   EXPECT_FALSE(EndOf(*stream).ok());
   const auto refused = queue_->Submit(Greedy({5}, 1));
   EXPECT_EQ(refused.status(), absl::UnavailableError("waiting for pi4-b"));
@@ -325,8 +342,7 @@ TEST_F(RequestQueueTest, StoppingLetsTheActiveFinishAndCancelsThemInTheEnd) {
   const auto active = Submit({5}, 3);
   gate_.AwaitArrivals(1);
   const auto waiting = Submit({6}, 3);
-  gate_.LetAll();
-  queue_->Stop(absl::Now() + kPatience);
+  StopInPass(absl::Now() + kPatience);
   const auto result = EndOf(*active);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->finish_reason, FinishReason::kLength);
@@ -338,8 +354,7 @@ TEST_F(RequestQueueTest, StoppingWithoutPatienceCancels) {
   Load(1);
   const auto active = Submit({5}, 60);
   gate_.AwaitArrivals(1);
-  gate_.LetAll();
-  queue_->Stop(absl::InfinitePast());
+  StopInPass(absl::InfinitePast());
   const auto result = EndOf(*active);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->finish_reason, FinishReason::kCancelled);

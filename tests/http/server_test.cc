@@ -178,8 +178,7 @@ TEST_F(HttpServerTest, ABodyThatIsTooLargeIs413) {
 TEST_F(HttpServerTest, AFullQueueIs429WithRetryAfter) {
   Hold(true);
   const auto first = Submit(1);
-  while (queue_->counters().active_count == 0) {
-  }
+  while (queue_->counters().active_count == 0) std::this_thread::yield();
   const auto second = Submit(1);
   const auto refused = Post(R"({"prompt":"a"})");
   const json error = ErrorOf(refused, 429);
@@ -236,8 +235,7 @@ TEST_F(HttpServerTest, StoppingTheServiceTellsTheClients) {
     EXPECT_THAT(result->body, HasSubstr("the service is shutting down"));
     EXPECT_THAT(result->body, ::testing::Not(HasSubstr("[DONE]")));
   });
-  while (queue_->counters().active_count == 0) {
-  }
+  while (queue_->counters().active_count == 0) std::this_thread::yield();
   queue_->Stop(absl::InfinitePast());
   other.join();
 }
