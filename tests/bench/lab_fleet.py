@@ -209,13 +209,16 @@ def disk_rate(lab, files, bytes_max=512 * MIB):
   return min(float(process.communicate()[0]) for process in processes)
 
 
-def bench_disk_rate(shoal, files, engine):
+def bench_disk_rate(shoal, files, engine, lab=None):
   """Bytes per second of a `shoal bench disk` of each file at once, together: of
-  the size and depth that give most."""
-  processes = [
-      subprocess.Popen([shoal, "bench", "disk", "--file", path, "--io", engine,
-                        "--time", "1s", "--json"], stdout=subprocess.PIPE)
-      for path in files]
+  the size and depth that give most. File i is read by device i of the lab."""
+  processes = []
+  for number, path in enumerate(files, 1):
+    words = [shoal, "bench", "disk", "--file", path, "--io", engine, "--time",
+             "1s", "--json"]
+    processes.append(subprocess.Popen(
+        lab.command(number, words) if lab else words,
+        stdout=subprocess.PIPE))
   rates = {}
   for process in processes:
     for rate in json.loads(process.communicate()[0])["rates"]:
