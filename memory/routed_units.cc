@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/byte_size.h"
 #include "base/check.h"
 #include "base/status_macros.h"
@@ -41,7 +43,7 @@ RoutedUnits::~RoutedUnits() {
     base::MutexLock lock(mutex_);
     ending_ = true;
   }
-  changed_.NotifyAll();
+  clock_.NotifyAll(changed_);
   reader_.join();
   loader_.file().Unregister(slab_.span());
 }
@@ -50,11 +52,11 @@ void RoutedUnits::Request(std::span<const uint32_t> entries) {
   base::MutexLock lock(mutex_);
   // A read of the old request would go on writing into a place of the new one.
   requested_.resize(read_ + (reading_ ? 1 : 0));
-  while (reading_) changed_.Wait(mutex_);
+  while (reading_) clock_.WaitUntil(changed_, mutex_, absl::InfiniteFuture());
   requested_.assign(entries.begin(), entries.end());
   taken_ = 0;
   read_ = 0;
-  changed_.NotifyAll();
+  clock_.NotifyAll(changed_);
 }
 
 absl::StatusOr<const std::byte*> RoutedUnits::Take(uint32_t entry,
@@ -64,18 +66,22 @@ absl::StatusOr<const std::byte*> RoutedUnits::Take(uint32_t entry,
               "entry ", entry, " was not the next of the request");
   const uint64_t number = taken_++;
   // The place of the unit before may be read into from now on.
-  changed_.NotifyAll();
+  clock_.NotifyAll(changed_);
   if (read_ > number) {
     SHOAL_RETURN_IF_ERROR(statuses_[number % kPlaceCountMax]);
     return PlaceOf(number);
   }
   const absl::Time waiting_since = clock_.Now();
   while (read_ <= number) {
-    if (!changed_.WaitUntil(mutex_, deadline) && read_ <= number) {
-      stall_ += clock_.Now() - waiting_since;
+    const absl::Duration waited = clock_.Now() - waiting_since;
+    if (clock_.Now() >= deadline) {
+      stall_ += waited;
       return absl::DeadlineExceededError(
-          "the disk did not deliver a routed unit in time");
+          absl::StrCat("the disk did not answer: routed unit ",
+                       loader_.UnitOf(entry), " of ", loader_.file().path(),
+                       " was not read within ", absl::FormatDuration(waited)));
     }
+    clock_.WaitUntil(changed_, mutex_, deadline);
   }
   stall_ += clock_.Now() - waiting_since;
   SHOAL_RETURN_IF_ERROR(statuses_[number % kPlaceCountMax]);
@@ -87,7 +93,7 @@ void RoutedUnits::ReadLoop() {
   while (true) {
     // The unit taken last is in use: one may be read beside it.
     while (!ending_ && (read_ >= requested_.size() || read_ > taken_)) {
-      changed_.Wait(mutex_);
+      clock_.WaitUntil(changed_, mutex_, absl::InfiniteFuture());
     }
     if (ending_) return;
     const uint64_t number = read_;
@@ -100,7 +106,7 @@ void RoutedUnits::ReadLoop() {
     reading_ = false;
     statuses_[number % kPlaceCountMax] = std::move(status);
     ++read_;
-    changed_.NotifyAll();
+    clock_.NotifyAll(changed_);
   }
 }
 

@@ -67,6 +67,8 @@ class UnitLoader {
   void Load(uint32_t first, std::byte* to, std::span<absl::Status> statuses);
 
   BlockFile& file() const { return file_; }
+  // Its index in the model's list of units.
+  uint32_t UnitOf(uint32_t entry) const { return entries_[entry].unit_index; }
 
   // Of completed requests.
   uint64_t bytes_read() const { return bytes_read_; }

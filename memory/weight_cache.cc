@@ -168,6 +168,11 @@ absl::Status WeightCache::ChangeResidents(const std::vector<bool>& resident,
   if (absl::Status read = LoadResidents(resident); !read.ok()) {
     SHOAL_LOG(kWarning, "not kept in memory: ", read.message());
   }
+  // Without a window planned, those that did not come have left room for one.
+  for (uint32_t i = 0; i < entry_count(); ++i) {
+    if (is_resident(i) || entries_[i].routed) continue;
+    window_bytes = std::max(window_bytes, PaddedBytes(entries_[i]));
+  }
   return StartStreams(window_bytes);
 }
 

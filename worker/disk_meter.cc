@@ -76,7 +76,10 @@ std::vector<std::pair<uint64_t, uint64_t>> DataOf(int fd, uint64_t file_bytes) {
     if (begin < 0 && errno == ENXIO) break;  // nothing more
     const off_t hole = begin < 0 ? -1 : lseek(fd, begin, SEEK_HOLE);
     if (hole < 0) return {{0, file_bytes}};  // the file system does not know
-    data.emplace_back(begin, end = static_cast<uint64_t>(hole));
+    end = static_cast<uint64_t>(hole);
+    const uint64_t aligned =
+        base::AlignUp(static_cast<uint64_t>(begin), memory::kStoreAlignment);
+    if (aligned < end) data.emplace_back(aligned, end);
   }
   return data;
 }
@@ -130,14 +133,19 @@ DiskMeter::~DiskMeter() {
   if (fd_ >= 0) close(fd_);
 }
 
-std::vector<uint64_t> DiskMeter::RequestsOf(uint64_t bytes) const {
-  std::vector<uint64_t> requests;
+uint64_t DiskMeter::RequestCount(uint64_t bytes) const {
+  uint64_t count = 0;
+  for (const auto& [begin, end] : data_) count += (end - begin) / bytes;
+  return count;
+}
+
+uint64_t DiskMeter::RequestAt(uint64_t number, uint64_t bytes) const {
   for (const auto& [begin, end] : data_) {
-    for (uint64_t at = begin; at + bytes <= end; at += bytes) {
-      requests.push_back(at);
-    }
+    const uint64_t count = (end - begin) / bytes;
+    if (number < count) return begin + number * bytes;
+    number -= count;
   }
-  return requests;
+  SHOAL_CHECK(false, "request ", number, " too many");
 }
 
 absl::StatusOr<DiskReading> DiskMeter::Measure(const DiskCase& disk_case,
@@ -145,8 +153,8 @@ absl::StatusOr<DiskReading> DiskMeter::Measure(const DiskCase& disk_case,
   const uint64_t bytes = disk_case.request_bytes;
   SHOAL_CHECK(bytes > 0 && bytes % memory::kStoreAlignment == 0 &&
               disk_case.depth > 0 && bytes * disk_case.depth <= memory_.size());
-  const std::vector<uint64_t> requests = RequestsOf(bytes);
-  if (requests.empty()) {
+  const uint64_t request_count = RequestCount(bytes);
+  if (request_count == 0) {
     return absl::InvalidArgumentError(absl::StrCat(
         "the file to read has ", file_bytes_,
         " bytes, and nowhere in it data for a request of ", bytes));
@@ -164,7 +172,7 @@ absl::StatusOr<DiskReading> DiskMeter::Measure(const DiskCase& disk_case,
     const auto to = memory_.span().subspan(number * bytes, bytes);
     absl::Status own;
     do {
-      const uint64_t offset = requests[next++ % requests.size()];
+      const uint64_t offset = RequestAt(next++ % request_count, bytes);
       own = file_->ReadAt(offset, to);
       if (!own.ok()) break;
       if (cached) {

@@ -67,8 +67,9 @@ class DiskMeter {
  private:
   DiskMeter() = default;
 
-  // The places of all requests of that size.
-  std::vector<uint64_t> RequestsOf(uint64_t bytes) const;
+  // Requests of that size, and the place of one of them.
+  uint64_t RequestCount(uint64_t bytes) const;
+  uint64_t RequestAt(uint64_t number, uint64_t bytes) const;
 
   int fd_ = -1;  // of the file, for dropping its pages
   uint64_t file_bytes_ = 0;

@@ -87,7 +87,9 @@ class PassRunner {
   absl::Status ForOwnUnits(const PhaseWork& work, UnitBatch compute);
   // Those of the entries [begin, work.entry_end) whose experts are chosen.
   absl::Status ForRoutedUnits(const PhaseWork& work, uint32_t begin,
-                              absl::Time deadline, UnitBatch compute);
+                              UnitBatch compute);
+  // For one unit: a phase takes as long as the disk goes on delivering.
+  absl::Time DiskDeadline() const;
   absl::Status ComputeSum(const PhaseWork& work, TokenRange part);
   // An event that begins now, and its end.
   base::TraceEvent EventOf(base::TraceKind kind, const PhaseWork& work) const;

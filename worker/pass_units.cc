@@ -34,13 +34,15 @@ void PassRunner::Record(base::TraceEvent event, uint32_t count) {
   trace_->Add(event);
 }
 
+absl::Time PassRunner::DiskDeadline() const {
+  return rank_.clock().Now() + rank_.setup().options.data_timeout;
+}
+
 absl::Status PassRunner::ForOwnUnits(const PhaseWork& work, UnitBatch compute) {
   uint32_t entry = work.entry_begin;
-  const absl::Time deadline =
-      rank_.clock().Now() + rank_.setup().options.data_timeout;
   while (entry < work.entry_end) {
     if (rank_.views()[entry].layout->spec.id.kind == base::UnitKind::kExpert) {
-      return ForRoutedUnits(work, entry, deadline, compute);
+      return ForRoutedUnits(work, entry, compute);
     }
     // A batch holds units of one kind.
     uint32_t end = entry + 1;
@@ -52,7 +54,7 @@ absl::Status PassRunner::ForOwnUnits(const PhaseWork& work, UnitBatch compute) {
     const base::TraceEvent stall = EventOf(base::TraceKind::kStall, work);
     SHOAL_ASSIGN_OR_RETURN(
         const uint32_t count,
-        rank_.cache().Acquire(entry, end - entry, acquired_, deadline));
+        rank_.cache().Acquire(entry, end - entry, acquired_, DiskDeadline()));
     Record(stall, count);
     for (uint32_t i = 0; i < count; ++i) {
       rank_.views()[entry + i].data = acquired_[i];
@@ -67,7 +69,6 @@ absl::Status PassRunner::ForOwnUnits(const PhaseWork& work, UnitBatch compute) {
 }
 
 absl::Status PassRunner::ForRoutedUnits(const PhaseWork& work, uint32_t begin,
-                                        absl::Time deadline,
                                         UnitBatch compute) {
   const uint32_t used = work.spec->experts->used;
   const kernels::ActivationView routing = RoutingOf(work);
@@ -89,7 +90,7 @@ absl::Status PassRunner::ForRoutedUnits(const PhaseWork& work, uint32_t begin,
     model::UnitView& view = rank_.views()[entry];
     const base::TraceEvent stall = EventOf(base::TraceKind::kStall, work);
     SHOAL_ASSIGN_OR_RETURN(view.data,
-                           rank_.cache().AcquireRouted(entry, deadline));
+                           rank_.cache().AcquireRouted(entry, DiskDeadline()));
     Record(stall, 1);
     const base::TraceEvent computing = EventOf(base::TraceKind::kCompute, work);
     compute({&view, 1});

@@ -135,6 +135,28 @@ TEST(WeightCacheChangeTest, AUnitThatCannotComeGoesOnStreaming) {
   EXPECT_EQ((*cache)->resident_bytes(), PaddedBytes(share.entries[1]));
 }
 
+// Where everything was to be in memory there is no window.
+TEST(WeightCacheChangeTest, AUnitThatCannotComeGetsTheWindowThatItNeeds) {
+  TestShare share(Sizes(8));
+  std::atomic<bool> broken = false;
+  share.file->set_hook([&](uint64_t offset, std::span<std::byte>) {
+    return broken && offset >= share.entries[4].offset
+               ? absl::UnavailableError("bad sector")
+               : absl::OkStatus();
+  });
+  auto cache = WeightCache::Create({.window_bytes = 100 * base::kKiB,
+                                    .resident_bytes_max = share.padded_bytes},
+                                   *share.file, share.entries);
+  ASSERT_TRUE(cache.ok()) << cache.status();
+  broken = true;
+  const std::vector<bool> all(8, true);
+  const absl::Status changed = (*cache)->ChangeResidents(all, 0);
+  ASSERT_TRUE(changed.ok()) << changed;
+  broken = false;
+  EXPECT_FALSE((*cache)->is_resident(7));
+  RunPass(share, **cache);
+}
+
 TEST(WeightCacheChangeTest, ResidentsNeverExceedTheRoomThatWasMade) {
   TestShare share(Sizes(8));
   share.entries[3].resident = true;
