@@ -170,7 +170,7 @@ absl::Status WeightCache::ChangeResidents(const std::vector<bool>& resident,
   }
   // Without a window planned, those that did not come have left room for one.
   for (uint32_t i = 0; i < entry_count(); ++i) {
-    if (is_resident(i) || entries_[i].routed) continue;
+    if (is_resident(i) || !resident[i] || entries_[i].routed) continue;
     window_bytes = std::max(window_bytes, PaddedBytes(entries_[i]));
   }
   return StartStreams(window_bytes);

@@ -139,8 +139,8 @@ TEST(WeightCacheChangeTest, AUnitThatCannotComeGoesOnStreaming) {
 TEST(WeightCacheChangeTest, AUnitThatCannotComeGetsTheWindowThatItNeeds) {
   TestShare share(Sizes(8));
   std::atomic<bool> broken = false;
-  share.file->set_hook([&](uint64_t offset, std::span<std::byte>) {
-    return broken && offset >= share.entries[4].offset
+  share.file->set_hook([&](uint64_t offset, std::span<std::byte> to) {
+    return broken && offset + to.size() > share.entries[4].offset
                ? absl::UnavailableError("bad sector")
                : absl::OkStatus();
   });
