@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "coordinator/loaded_model.h"
+#include "http/completion_request.h"
 #include "nlohmann/json.hpp"
 
 namespace shoal::http {
@@ -64,6 +66,41 @@ ApiError FromStatus(const absl::Status& status) {
       error.type = "server_error";
       break;
   }
+  return error;
+}
+
+ApiError OfHttpStatus(int status) {
+  ApiError error;
+  error.status = status;
+  switch (status) {
+    case 408:
+      error.message = "the request took too long to arrive";
+      error.code = "request_timeout";
+      break;
+    case 413:
+      error.message = absl::StrCat("the body is larger than ", kBodyBytesMax,
+                                   " bytes, the most that is read");
+      error.code = "request_too_large";
+      break;
+    case 415:
+      error.message =
+          "bodies with a Content-Encoding are not read: send it as it is";
+      error.code = "unsupported_encoding";
+      break;
+    case 431:
+      error.message =
+          "the head of the request is too large; send fewer headers";
+      error.code = "headers_too_large";
+      break;
+    case 503:
+      error.message = "the service is shutting down";
+      error.code = "service_unavailable";
+      break;
+    default:
+      error.message = absl::StrCat("HTTP status ", status);
+      break;
+  }
+  if (status >= 500) error.type = "server_error";
   return error;
 }
 

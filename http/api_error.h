@@ -33,6 +33,9 @@ ApiError WrongField(std::string param, std::string message,
 //   others              500
 ApiError FromStatus(const absl::Status& status);
 
+// What HTTP itself refuses, by status; any is good.
+ApiError OfHttpStatus(int status);
+
 }  // namespace shoal::http
 
 #endif  // SHOAL_HTTP_API_ERROR_H_

@@ -10,31 +10,46 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "http/api_error.h"
+#include "http/completion_request.h"
 
 namespace shoal::http {
 namespace {
 
-// How often an idle connection looks whether the server stops.
-constexpr int kSliceMs = 100;
+// How often somebody who waits looks whether the server stops.
+constexpr absl::Duration kSlice = absl::Milliseconds(100);
 // What an answered client may still send before its connection ends: without
 // reading it the answer could be lost.
 constexpr size_t kLeftoverBytesMax = size_t{8} << 20;
+constexpr absl::Duration kLeftoverTime = absl::Seconds(1);
+// How long answers may still take once the server stops.
+constexpr absl::Duration kStopGrace = absl::Seconds(2);
+// Beside the body: what frames the chunks of one.
+constexpr size_t kFramingBytesMax = size_t{64} << 10;
+constexpr size_t kReadBytes = 4096;
 
-bool AwaitEvent(int socket, short events, int timeout_ms) {
+bool AwaitEvent(int socket, short events, absl::Duration timeout) {
   pollfd file = {socket, events, 0};
   int ready = 0;
   do {
-    ready = poll(&file, 1, timeout_ms);
+    ready =
+        poll(&file, 1, static_cast<int>(absl::ToInt64Milliseconds(timeout)));
   } while (ready < 0 && errno == EINTR);
   return ready > 0;
 }
 
-// False: closed or broken. Pipelined bytes and silence count as open.
+// False: closed or broken. Unread bytes and silence count as open.
 bool IsOpen(int socket) {
-  char byte = 0;
-  const ssize_t got = recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return got > 0 || (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK ||
-                                 errno == EINTR));
+  pollfd file = {socket, POLLRDHUP, 0};
+  const int ready = poll(&file, 1, 0);
+  return ready == 0 || (ready < 0 && errno == EINTR);
 }
 
 void FillAddress(const sockaddr_storage& address, socklen_t length,
@@ -50,43 +65,77 @@ void FillAddress(const sockaddr_storage& address, socklen_t length,
   port = std::atoi(service);
 }
 
-// Bytes of one connection, for the library to read requests from and write
-// answers to.
+// Bytes of one connection with one request, for the library to read that from
+// and write the answer to.
 class SocketStream final : public httplib::Stream {
  public:
-  explicit SocketStream(int socket) : socket_(socket) {}
+  SocketStream(int socket, const std::atomic<bool>& stops)
+      : socket_(socket), stops_(stops) {}
 
-  bool is_readable() const override {
-    return begin_ < end_ ||
-           AwaitEvent(socket_, POLLIN, HttpListener::kReadSilenceMs);
+  // The first step: false where no whole head came; refusal() may say why.
+  bool ReadHead() {
+    const absl::Time deadline = absl::Now() + HttpListener::kHeadTime;
+    for (;;) {
+      const size_t seen = buffer_.size();
+      const ssize_t got = Receive(deadline);
+      // Who never began needs no answer.
+      if (got <= 0) {
+        if (seen == 0) refusal_ = 0;
+        return false;
+      }
+      const size_t end = buffer_.find("\n\r\n", seen < 2 ? 0 : seen - 2);
+      if (end != std::string::npos && end < HttpListener::kHeadBytesMax) {
+        bytes_left_ = end + 3 + kBodyBytesMax + kFramingBytesMax;
+        body_deadline_ = absl::Now() + HttpListener::kBodyTime;
+        return true;
+      }
+      if (buffer_.size() >= HttpListener::kHeadBytesMax) {
+        refusal_ = 431;
+        return false;
+      }
+    }
   }
+
+  // The status to answer with where the request could not be read; 0: none.
+  // What the library writes after that is dropped.
+  int refusal() const { return refusal_; }
+
+  void WriteRefusal() {
+    const std::string body = OfHttpStatus(refusal_).ToJson();
+    const std::string answer =
+        absl::StrCat("HTTP/1.1 ", refusal_,
+                     " Refused\r\nContent-Type: application/json\r\n"
+                     "Content-Length: ",
+                     body.size(), "\r\nConnection: close\r\n\r\n", body);
+    for (size_t sent = 0; sent < answer.size();) {
+      const ssize_t count = Send(answer.data() + sent, answer.size() - sent);
+      if (count <= 0) return;
+      sent += static_cast<size_t>(count);
+    }
+  }
+
+  bool is_readable() const override { return refusal_ == 0; }
   bool is_writable() const override {
-    return AwaitEvent(socket_, POLLOUT, HttpListener::kWriteSilenceMs) &&
-           IsOpen(socket_);
+    return AwaitWritable() && IsOpen(socket_);
   }
   // The library reads a request's head byte by byte.
   ssize_t read(char* to, size_t size) override {
-    if (begin_ == end_) {
-      if (!is_readable()) return -1;
-      const ssize_t got = Receive(buffer_, sizeof(buffer_));
-      if (got <= 0) return got;
+    if (bytes_left_ == 0) refusal_ = 413;
+    if (refusal_ != 0) return -1;
+    if (begin_ == buffer_.size()) {
+      buffer_.clear();
       begin_ = 0;
-      end_ = static_cast<size_t>(got);
+      const ssize_t got = Receive(body_deadline_);
+      if (got <= 0) return got;
     }
-    const size_t count = std::min(size, end_ - begin_);
-    std::copy_n(buffer_ + begin_, count, to);
+    const size_t count = std::min({size, buffer_.size() - begin_, bytes_left_});
+    std::copy_n(buffer_.data() + begin_, count, to);
     begin_ += count;
+    bytes_left_ -= count;
     return static_cast<ssize_t>(count);
   }
   ssize_t write(const char* from, size_t size) override {
-    if (!AwaitEvent(socket_, POLLOUT, HttpListener::kWriteSilenceMs)) {
-      return -1;
-    }
-    ssize_t sent = 0;
-    do {
-      sent = send(socket_, from, size, MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
-    return sent;
+    return refusal_ != 0 ? static_cast<ssize_t>(size) : Send(from, size);
   }
   void get_remote_ip_and_port(std::string& ip, int& port) const override {
     sockaddr_storage address = {};
@@ -106,39 +155,127 @@ class SocketStream final : public httplib::Stream {
   }
   socket_t socket() const override { return socket_; }
 
-  bool has_buffered() const { return begin_ < end_; }
-
  private:
-  ssize_t Receive(char* to, size_t size) const {
+  // Appends to the buffer. 0: the client sends no more; -1: it failed, and
+  // refusal() may say why.
+  ssize_t Receive(absl::Time deadline) {
+    const absl::Time until =
+        std::min(deadline, absl::Now() + HttpListener::kReadSilence);
+    do {
+      if (stops_) refusal_ = 503;
+      if (absl::Now() >= until) refusal_ = 408;
+      if (refusal_ != 0) return -1;
+    } while (!AwaitEvent(socket_, POLLIN, kSlice));
+    char bytes[kReadBytes];
     ssize_t got = 0;
     do {
-      got = recv(socket_, to, size, 0);
+      got = recv(socket_, bytes, sizeof(bytes), 0);
     } while (got < 0 && errno == EINTR);
+    if (got > 0) buffer_.append(bytes, static_cast<size_t>(got));
     return got;
   }
 
+  ssize_t Send(const char* from, size_t size) const {
+    if (!AwaitWritable()) return -1;
+    ssize_t sent = 0;
+    do {
+      sent = send(socket_, from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    return sent;
+  }
+
+  bool AwaitWritable() const {
+    const absl::Time until = absl::Now() + HttpListener::kWriteSilence;
+    do {
+      const absl::Time now = absl::Now();
+      if (stops_) stop_deadline_ = std::min(stop_deadline_, now + kStopGrace);
+      if (now >= std::min(until, stop_deadline_)) return false;
+    } while (!AwaitEvent(socket_, POLLOUT, kSlice));
+    return true;
+  }
+
   const int socket_;
+  const std::atomic<bool>& stops_;
+  std::string buffer_;
   size_t begin_ = 0;
-  size_t end_ = 0;
-  char buffer_[4096];
+  size_t bytes_left_ = 0;
+  absl::Time body_deadline_ = absl::InfinitePast();
+  int refusal_ = 0;
+  mutable absl::Time stop_deadline_ = absl::InfiniteFuture();
 };
+
+// What the library would do with these is not wanted: it multiplies answers
+// (Range), has other limits for forms, and reads a body without a length until
+// the client hangs up.
+void Tame(httplib::Request& request) {
+  request.ranges.clear();
+  request.headers.erase("Range");
+  request.headers.erase("Content-Type");
+  if (!request.has_header("Content-Length") &&
+      !absl::EqualsIgnoreCase(request.get_header_value("Transfer-Encoding"),
+                              "chunked")) {
+    request.set_header("Content-Length", "0");
+  }
+}
 
 void ReadLeftover(int socket) {
   shutdown(socket, SHUT_WR);
-  char bytes[4096];
+  char bytes[kReadBytes];
+  const absl::Time deadline = absl::Now() + kLeftoverTime;
   for (size_t total = 0; total < kLeftoverBytesMax;) {
-    if (!AwaitEvent(socket, POLLIN, kSliceMs)) return;
+    if (absl::Now() >= deadline || !AwaitEvent(socket, POLLIN, kSlice)) return;
     const ssize_t got = recv(socket, bytes, sizeof(bytes), MSG_DONTWAIT);
     if (got <= 0) return;
     total += static_cast<size_t>(got);
   }
 }
 
+// Tells when no more connections are taken.
+class ConnectionQueue final : public httplib::TaskQueue {
+ public:
+  ConnectionQueue(size_t thread_count, std::function<void()> on_end)
+      : on_end_(std::move(on_end)), pool_(thread_count) {}
+  void enqueue(std::function<void()> task) override {
+    pool_.enqueue(std::move(task));
+  }
+  void shutdown() override {
+    on_end_();
+    pool_.shutdown();
+  }
+
+ private:
+  const std::function<void()> on_end_;
+  httplib::ThreadPool pool_;
+};
+
 }  // namespace
 
+HttpListener::~HttpListener() { Stop(); }
+
+void HttpListener::Start(uint32_t connection_count_max) {
+  const uint32_t count = std::min(connection_count_max, kConnectionCountMax);
+  new_task_queue = [this, count] {
+    auto* queue = new ConnectionQueue(count, [this] { SetPhase(kEnded); });
+    SetPhase(kServing);
+    return queue;
+  };
+  thread_ = std::thread([this] { listen_after_bind(); });
+  // The library's stop() does nothing before. Only the new thread is waited
+  // for, nothing outside.
+  phase_.wait(kStarting);
+}
+
 void HttpListener::Stop() {
+  if (!thread_.joinable()) return;
   stops_ = true;
-  stop();
+  // After a fault the library has closed its socket itself.
+  if (serving()) stop();
+  thread_.join();
+}
+
+void HttpListener::SetPhase(Phase phase) {
+  phase_ = phase;
+  phase_.notify_all();
 }
 
 bool HttpListener::IsConnected(const httplib::Request& request) {
@@ -146,23 +283,19 @@ bool HttpListener::IsConnected(const httplib::Request& request) {
 }
 
 bool HttpListener::process_and_close_socket(socket_t socket) {
-  SocketStream stream(socket);
-  // The library leaves this field of a request to clients.
-  const auto setup = [socket](httplib::Request& request) {
-    request.progress = [socket](uint64_t, uint64_t) { return IsOpen(socket); };
-  };
-  for (int idle_ms = 0; idle_ms < kIdleTimeMs && !stops_;) {
-    if (!stream.has_buffered() && !AwaitEvent(socket, POLLIN, kSliceMs)) {
-      idle_ms += kSliceMs;
-      continue;
-    }
+  SocketStream stream(socket, stops_);
+  if (stream.ReadHead()) {
     bool closed = false;
-    if (!process_request(stream, /*close_connection=*/stops_, closed, setup) ||
-        closed) {
-      break;
-    }
-    idle_ms = 0;
+    process_request(stream, /*close_connection=*/true, closed,
+                    [socket](httplib::Request& request) {
+                      Tame(request);
+                      // The library leaves this field to clients.
+                      request.progress = [socket](uint64_t, uint64_t) {
+                        return IsOpen(socket);
+                      };
+                    });
   }
+  if (stream.refusal() != 0) stream.WriteRefusal();
   ReadLeftover(socket);
   close(socket);
   return true;

@@ -6,25 +6,48 @@
 #include <httplib.h>
 
 #include <atomic>
-#include <string>
+#include <cstddef>
+#include <cstdint>
+#include <thread>
+
+#include "absl/time/time.h"
 
 namespace shoal::http {
 
 // The library's own connections do not let a handler see that its client hung
-// up before there is an answer, and they hold up Stop() while they idle. So
-// these are ours, and the library does the HTTP.
+// up before there is an answer, hold up Stop() while they idle, and read heads
+// and bodies without a limit. So these are ours, and the library does the HTTP.
 //
-// Limits:  a request's bytes may pause for kReadSilence, an answer's for
-//          kWriteSilence; a connection idles for kIdleTime.
+// A connection ends after one request: bytes that an answer did not wait for
+// (a body with a GET, or after a 401) are never taken for another request.
+// Content-Type and Range are not looked at.
+//
+// Limits:  a head has kHeadBytesMax and kHeadTime (431, 408), a body
+//          kBodyBytesMax and kBodyTime (413, 408); bytes of a request may
+//          pause for kReadSilence, those of an answer for kWriteSilence.
 // Threads: as httplib::Server; a connection has a thread of its task queue.
 class HttpListener final : public httplib::Server {
  public:
-  static constexpr int kReadSilenceMs = 10'000;
-  static constexpr int kWriteSilenceMs = 30'000;
-  static constexpr int kIdleTimeMs = 5'000;
+  static constexpr size_t kHeadBytesMax = size_t{64} << 10;
+  static constexpr absl::Duration kHeadTime = absl::Seconds(30);
+  static constexpr absl::Duration kBodyTime = absl::Seconds(60);
+  static constexpr absl::Duration kReadSilence = absl::Seconds(10);
+  static constexpr absl::Duration kWriteSilence = absl::Seconds(30);
+  static constexpr uint32_t kConnectionCountMax = 512;
 
-  // Idle connections end, and no new ones are taken.
+  HttpListener() = default;
+  ~HttpListener() override;
+
+  // Returns when connections are taken; at most kConnectionCountMax are served
+  // at a time. Once. REQUIRES: it is bound.
+  void Start(uint32_t connection_count_max);
+
+  // Requests that are being read end with 503, and no new ones are taken;
+  // answers are waited for, but not for clients that do not read them.
   void Stop();
+
+  // False before Start() and where no connections are taken any more.
+  bool serving() const { return phase_ == kServing; }
 
   // Whether the client of `request` is still there. REQUIRES: it is one that
   // this server gave to a handler, which has not returned.
@@ -33,7 +56,12 @@ class HttpListener final : public httplib::Server {
  private:
   bool process_and_close_socket(socket_t socket) override;
 
+  enum Phase { kStarting, kServing, kEnded };
+  void SetPhase(Phase phase);
+
   std::atomic<bool> stops_ = false;
+  std::atomic<Phase> phase_ = kStarting;
+  std::thread thread_;
 };
 
 }  // namespace shoal::http

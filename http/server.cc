@@ -3,10 +3,11 @@
 #include <httplib.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <exception>
-#include <thread>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "http/completion_handler.h"
@@ -41,27 +42,21 @@ ApiError WrongKey(bool is_missing) {
   return error;
 }
 
-// For what the library itself refuses.
-ApiError OfHttp(int status, const httplib::Request& request) {
+ApiError NotHere(const httplib::Request& request) {
   ApiError error;
-  error.status = status;
-  switch (status) {
-    case 404:
-      error.message = absl::StrCat("there is no ", request.method, " ",
-                                   request.path, " here");
-      error.code = "not_found";
-      break;
-    case 413:
-      error.message = absl::StrCat("the body is larger than ", kBodyBytesMax,
-                                   " bytes, the most that is read");
-      error.code = "request_too_large";
-      break;
-    default:
-      error.message = absl::StrCat("HTTP status ", status);
-      break;
-  }
-  if (status >= 500) error.type = "server_error";
+  error.status = 404;
+  error.message =
+      absl::StrCat("there is no ", request.method, " ", request.path, " here");
+  error.code = "not_found";
   return error;
+}
+
+// The library would decompress a body without a limit.
+bool IsEncoded(const httplib::Request& request) {
+  const auto [first, last] = request.headers.equal_range("Content-Encoding");
+  return std::any_of(first, last, [](const auto& header) {
+    return !absl::EqualsIgnoreCase(header.second, "identity");
+  });
 }
 
 }  // namespace
@@ -78,9 +73,8 @@ struct HttpServer::Impl {
   const Options options;
   coordinator::RequestQueue& queue;
   const int64_t created = absl::ToUnixSeconds(absl::Now());
-  HttpListener listener;
   int port = 0;
-  std::thread thread;
+  HttpListener listener;  // ends first
 };
 
 bool HttpServer::Impl::IsAllowed(const httplib::Request& request,
@@ -133,21 +127,25 @@ void HttpServer::Impl::AddModels() {
                  if (request.matches[1] == options.model_name) {
                    return response.set_content(one, "application/json");
                  }
-                 SetError(OfHttp(404, request), response);
+                 SetError(NotHere(request), response);
                });
 }
 
 void HttpServer::Impl::AddRoutes() {
   listener.set_pre_routing_handler(
       [this](const httplib::Request& request, httplib::Response& response) {
-        return IsAllowed(request, response)
-                   ? httplib::Server::HandlerResponse::Unhandled
-                   : httplib::Server::HandlerResponse::Handled;
+        using Handler = httplib::Server::HandlerResponse;
+        if (!IsAllowed(request, response)) return Handler::Handled;
+        if (!IsEncoded(request)) return Handler::Unhandled;
+        SetError(OfHttpStatus(415), response);
+        return Handler::Handled;
       });
   listener.set_error_handler(
       [](const httplib::Request& request, httplib::Response& response) {
         if (response.body.empty()) {
-          SetError(OfHttp(response.status, request), response);
+          SetError(response.status == 404 ? NotHere(request)
+                                          : OfHttpStatus(response.status),
+                   response);
         }
       });
   listener.set_exception_handler([](const httplib::Request&,
@@ -174,9 +172,6 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
     const Options& options, coordinator::RequestQueue& queue) {
   auto impl = std::make_unique<Impl>(options, queue);
   HttpListener& listener = impl->listener;
-  listener.new_task_queue = [count = options.connection_count_max] {
-    return new httplib::ThreadPool(count);
-  };
   listener.set_payload_max_length(kBodyBytesMax);
   listener.set_tcp_nodelay(true);
   // A second process on the same port is a mistake, not load balancing.
@@ -196,14 +191,13 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
         ": the port is in use, or the address is not this machine's; choose "
         "another (--http), or port 0 for any"));
   }
-  impl->thread = std::thread([&listener] { listener.listen_after_bind(); });
+  listener.Start(options.connection_count_max);
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
 }
 
-HttpServer::~HttpServer() {
-  impl_->listener.Stop();
-  impl_->thread.join();
-}
+HttpServer::~HttpServer() = default;
+
+bool HttpServer::serving() const { return impl_->listener.serving(); }
 
 uint16_t HttpServer::port() const { return static_cast<uint16_t>(impl_->port); }
 

@@ -15,8 +15,9 @@ namespace shoal::http {
 // POST /v1/chat/completions, /v1/completions; GET /v1/models, /v1/models/NAME,
 // /healthz, /readyz, /metrics. Errors are those of ApiError.
 //
-// Limits:  bodies of kBodyBytesMax; `connection_count_max` connections are
-//          served at a time, others wait.
+// Limits:  those of HttpListener; `connection_count_max` connections are
+//          served at a time, at most HttpListener::kConnectionCountMax, and
+//          others wait.
 // Threads: owns one for each connection that is served, and one that accepts.
 class HttpServer {
  public:
@@ -40,6 +41,9 @@ class HttpServer {
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
+
+  // False: something ended its listening; only a new server takes connections.
+  bool serving() const;
 
   // The one that was bound.
   uint16_t port() const;

@@ -20,6 +20,7 @@
 #include "http/completion_request.h"
 #include "nlohmann/json.hpp"
 #include "tests/coordinator/fake_rank.h"
+#include "tests/http/raw_client.h"
 
 namespace shoal::http {
 namespace {
@@ -155,7 +156,7 @@ TEST_F(HttpServerTest, WhatIsWrongWithARequestIs400) {
                    "/v1/chat/completions"),
               400);
   EXPECT_THAT(talk["message"].get<std::string>(), HasSubstr("chat template"));
-  // And the connection is good for another.
+  // And the service is good for another.
   EXPECT_EQ(Post(R"({"prompt":"a","max_tokens":1})")->status, 200);
 }
 
@@ -204,6 +205,19 @@ TEST_F(HttpServerTest, AClientThatHangsUpBeforeTheAnswerEndsItsGeneration) {
   client_->set_read_timeout(0, 150'000);
   EXPECT_FALSE(Post(R"({"prompt":"a","temperature":0,"max_tokens":1900})"));
   client_->stop();
+  AwaitEndOfAll();
+  EXPECT_EQ(queue_->counters().cancelled_count, 1u);
+}
+
+TEST_F(HttpServerTest, AClientIsGoneThoughItSentMoreThanWasRead) {
+  const std::string body =
+      R"({"prompt":"a","temperature":0,"max_tokens":1900})";
+  RawClient client(server_->port());
+  ASSERT_TRUE(client.Send(absl::StrCat(
+      "POST /v1/completions HTTP/1.1\r\nContent-Length: ", body.size(),
+      "\r\n\r\n", body, std::string(9000, 'x'))));
+  while (queue_->counters().active_count == 0) std::this_thread::yield();
+  client.Close();
   AwaitEndOfAll();
   EXPECT_EQ(queue_->counters().cancelled_count, 1u);
 }
