@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -17,6 +18,7 @@
 #include "cli/verbs.h"
 #include "coordinator/request_queue.h"
 #include "http/server.h"
+#include "parallel/rank.h"
 
 namespace shoal::cli {
 namespace {
@@ -25,10 +27,11 @@ using coordinator::RequestQueue;
 using coordinator::ServiceState;
 
 constexpr uint32_t kSlotsDefault = 4;
-constexpr uint32_t kWaitingMax = 1024;
-// Connections beside those of the requests: probes, and clients between two
-// requests.
+constexpr uint32_t kWaitingMax = 240;
+// Connections beside those of the requests: probes, and requests that arrive.
 constexpr uint32_t kSpareConnections = 16;
+static_assert(parallel::kSessionCountMax + kWaitingMax + kSpareConnections <=
+              http::HttpServer::kConnectionCountMax);
 // How often the state of the fleet is looked at while nothing runs.
 constexpr absl::Duration kWatchInterval = absl::Milliseconds(300);
 constexpr absl::Duration kRetryInterval = absl::Seconds(2);
@@ -81,14 +84,16 @@ absl::StatusOr<std::unique_ptr<http::HttpServer>> StartHttp(
   return started;
 }
 
-// Ready until the plan ends or there is an interrupt; why it ended.
+// Ready until the plan ends, nobody can connect any more or there is an
+// interrupt; why it ended.
 absl::Status ServeUntilFault(Session& session, RequestQueue& queue,
+                             const http::HttpServer& http,
                              const InterruptWatcher& interrupt) {
   queue.SetReady(session.session_count());
   Say(absl::StrCat("ready: ", session.session_count(),
                    " requests at a time, each of up to ",
                    session.coordinator().context_positions(), " tokens"));
-  while (!interrupt.interrupted()) {
+  while (!interrupt.interrupted() && http.serving()) {
     if (queue.WaitForFault(absl::Now() + kWatchInterval) ==
         ServiceState::kFailed) {
       return queue.reason();
@@ -129,17 +134,25 @@ absl::Status Serve(const ServeFlags& flags) {
   // First, so that its memory counts for the plan and clients learn how far
   // loading is.
   SHOAL_ASSIGN_OR_RETURN(const auto http, StartHttp(flags, options, queue));
+  // However this ends: the services call the queue, which ends before them.
+  const absl::Cleanup shutdown = [&] { session->coordinator().Shutdown(); };
   SHOAL_ASSIGN_OR_RETURN(const std::string address, session->StartFleet());
   Say(absl::StrCat("gRPC at ", address));
   absl::Status status = session->Load();
   while (status.ok() && !interrupt.interrupted()) {
-    const absl::Status fault = ServeUntilFault(*session, queue, interrupt);
-    if (!fault.ok() && !Recover(*session, queue, interrupt, fault)) break;
+    const absl::Status fault =
+        ServeUntilFault(*session, queue, *http, interrupt);
+    if (!http->serving()) {
+      status = absl::UnavailableError(absl::StrCat(
+          "the service takes no connections any more, because its socket at "
+          "port ",
+          http->port(), " failed; start it again"));
+    } else if (!fault.ok() && !Recover(*session, queue, interrupt, fault)) {
+      break;
+    }
   }
   if (interrupt.interrupted()) Say("stopping");
   queue.Stop(absl::Now() + flags.grace);
-  // Its services call the queue.
-  session->coordinator().Shutdown();
   // That is how a service is ended: no fault.
   return interrupt.interrupted() ? absl::OkStatus() : status;
 }

@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "coordinator/services.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/sync_stream.h"
@@ -52,13 +54,30 @@ void FillDone(const GenerateResult& from, proto::GenerateDone& to) {
   to.set_tokens_per_second(seconds > 0 ? 1 / seconds : 0);
 }
 
+bool IsAllowed(const grpc::ServerContext& context, const std::string& token) {
+  if (token.empty()) return true;
+  const auto shown = context.client_metadata().find("authorization");
+  return shown != context.client_metadata().end() &&
+         TokensMatch(
+             absl::StrCat("Bearer ", token),
+             absl::string_view(shown->second.data(), shown->second.size()));
+}
+
+grpc::Status WrongToken() {
+  return {grpc::StatusCode::PERMISSION_DENIED,
+          "the call does not show the coordinator's token; send it as the "
+          "metadata \"authorization: Bearer TOKEN\" (--token-file)"};
+}
+
 class InferenceService final : public proto::Inference::Service {
  public:
-  explicit InferenceService(RpcHandler& handler) : handler_(handler) {}
+  InferenceService(RpcHandler& handler, const std::string& token)
+      : handler_(handler), token_(token) {}
 
   grpc::Status Generate(
       grpc::ServerContext* context, const proto::GenerateRequest* request,
       grpc::ServerWriter<proto::GenerateEvent>* writer) override {
+    if (!IsAllowed(*context, token_)) return WrongToken();
     bool is_broken = false;
     const auto result = handler_.Generate(
         FromProto(*request),
@@ -75,55 +94,62 @@ class InferenceService final : public proto::Inference::Service {
     return grpc::Status::OK;
   }
 
-  grpc::Status Tokenize(grpc::ServerContext* /*context*/,
+  grpc::Status Tokenize(grpc::ServerContext* context,
                         const proto::TokenizeRequest* request,
                         proto::TokenizeReply* reply) override {
+    if (!IsAllowed(*context, token_)) return WrongToken();
     const auto ids = handler_.Tokenize(request->text(), !request->no_special());
     if (!ids.ok()) return ToGrpc(ids.status());
     reply->mutable_tokens()->mutable_ids()->Add(ids->begin(), ids->end());
     return grpc::Status::OK;
   }
 
-  grpc::Status ListModels(grpc::ServerContext* /*context*/,
+  grpc::Status ListModels(grpc::ServerContext* context,
                           const proto::ListModelsRequest* /*request*/,
                           proto::ListModelsReply* reply) override {
+    if (!IsAllowed(*context, token_)) return WrongToken();
     handler_.FillModels(*reply);
     return grpc::Status::OK;
   }
 
  private:
   RpcHandler& handler_;
+  const std::string token_;
 };
 
 class OperatorService final : public proto::Operator::Service {
  public:
-  explicit OperatorService(RpcHandler& handler) : handler_(handler) {}
+  OperatorService(RpcHandler& handler, const std::string& token)
+      : handler_(handler), token_(token) {}
 
-  grpc::Status GetStatus(grpc::ServerContext* /*context*/,
+  grpc::Status GetStatus(grpc::ServerContext* context,
                          const proto::GetStatusRequest* /*request*/,
                          proto::FleetStatus* reply) override {
+    if (!IsAllowed(*context, token_)) return WrongToken();
     handler_.FillStatus(*reply);
     return grpc::Status::OK;
   }
 
-  grpc::Status GetPlan(grpc::ServerContext* /*context*/,
+  grpc::Status GetPlan(grpc::ServerContext* context,
                        const proto::GetPlanRequest* /*request*/,
                        proto::Plan* reply) override {
+    if (!IsAllowed(*context, token_)) return WrongToken();
     return ToGrpc(handler_.FillPlan(*reply));
   }
 
  private:
   RpcHandler& handler_;
+  const std::string token_;
 };
 
 }  // namespace
 
-ServicePtr MakeInferenceService(RpcHandler& handler) {
-  return ServicePtr(new InferenceService(handler));
+ServicePtr MakeInferenceService(RpcHandler& handler, const std::string& token) {
+  return ServicePtr(new InferenceService(handler, token));
 }
 
-ServicePtr MakeOperatorService(RpcHandler& handler) {
-  return ServicePtr(new OperatorService(handler));
+ServicePtr MakeOperatorService(RpcHandler& handler, const std::string& token) {
+  return ServicePtr(new OperatorService(handler, token));
 }
 
 void ServiceDeleter::operator()(grpc::Service* service) const {

@@ -105,8 +105,9 @@ Coordinator::Impl::Impl(CoordinatorOptions options, parallel::Rank& rank0,
 
 absl::StatusOr<std::string> Coordinator::Impl::Listen() {
   SHOAL_ASSIGN_OR_RETURN(
-      server_, RpcServer::Start({options_.listen_address, options_.insecure},
-                                membership_, *this));
+      server_, RpcServer::Start(
+                   {options_.listen_address, options_.insecure, options_.token},
+                   membership_, *this));
   return server_->address();
 }
 

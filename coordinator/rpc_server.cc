@@ -72,8 +72,10 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(
   }
   auto impl = std::make_unique<Impl>();
   impl->fleet = MakeFleetService(membership, handler);
-  impl->inference = MakeInferenceService(handler);
-  impl->operations = MakeOperatorService(handler);
+  // On its own machine any program may ask, as over HTTP without a key.
+  const std::string token = parsed.IsLoopback() ? std::string() : options.token;
+  impl->inference = MakeInferenceService(handler, token);
+  impl->operations = MakeOperatorService(handler, token);
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(options.listen_address,

@@ -51,6 +51,8 @@ class RpcServer {
   struct Options {
     std::string listen_address;  // HOST:PORT
     bool insecure = false;       // allows an address that others reach
+    // What clients (not workers) show at such an address; empty: nothing.
+    std::string token = {};
   };
 
   // `membership` and `handler` are borrowed and must outlive the server.

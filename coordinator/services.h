@@ -4,6 +4,7 @@
 #define SHOAL_COORDINATOR_SERVICES_H_
 
 #include <memory>
+#include <string>
 
 #include "absl/status/status.h"
 #include "coordinator/membership.h"
@@ -24,8 +25,10 @@ using ServicePtr = std::unique_ptr<grpc::Service, ServiceDeleter>;
 
 // The arguments are borrowed and must outlive the service.
 ServicePtr MakeFleetService(Membership& membership, RpcHandler& handler);
-ServicePtr MakeInferenceService(RpcHandler& handler);
-ServicePtr MakeOperatorService(RpcHandler& handler);
+// Clients must show `token` as the metadata "authorization: Bearer TOKEN";
+// empty: none is asked.
+ServicePtr MakeInferenceService(RpcHandler& handler, const std::string& token);
+ServicePtr MakeOperatorService(RpcHandler& handler, const std::string& token);
 
 // The codes are the same numbers.
 grpc::Status ToGrpc(const absl::Status& status);

@@ -253,9 +253,9 @@ class ConnectionQueue final : public httplib::TaskQueue {
 HttpListener::~HttpListener() { Stop(); }
 
 void HttpListener::Start(uint32_t connection_count_max) {
-  const uint32_t count = std::min(connection_count_max, kConnectionCountMax);
-  new_task_queue = [this, count] {
-    auto* queue = new ConnectionQueue(count, [this] { SetPhase(kEnded); });
+  new_task_queue = [this, connection_count_max] {
+    auto* queue =
+        new ConnectionQueue(connection_count_max, [this] { SetPhase(kEnded); });
     SetPhase(kServing);
     return queue;
   };

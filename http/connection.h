@@ -33,13 +33,12 @@ class HttpListener final : public httplib::Server {
   static constexpr absl::Duration kBodyTime = absl::Seconds(60);
   static constexpr absl::Duration kReadSilence = absl::Seconds(10);
   static constexpr absl::Duration kWriteSilence = absl::Seconds(30);
-  static constexpr uint32_t kConnectionCountMax = 512;
 
   HttpListener() = default;
   ~HttpListener() override;
 
-  // Returns when connections are taken; at most kConnectionCountMax are served
-  // at a time. Once. REQUIRES: it is bound.
+  // Returns when connections are taken; so many are served at a time, each by
+  // a thread that is there from the start. Once. REQUIRES: it is bound.
   void Start(uint32_t connection_count_max);
 
   // Requests that are being read end with 503, and no new ones are taken;

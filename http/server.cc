@@ -191,7 +191,7 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
         ": the port is in use, or the address is not this machine's; choose "
         "another (--http), or port 0 for any"));
   }
-  listener.Start(options.connection_count_max);
+  listener.Start(std::min(options.connection_count_max, kConnectionCountMax));
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
 }
 

@@ -16,11 +16,12 @@ namespace shoal::http {
 // /healthz, /readyz, /metrics. Errors are those of ApiError.
 //
 // Limits:  those of HttpListener; `connection_count_max` connections are
-//          served at a time, at most HttpListener::kConnectionCountMax, and
-//          others wait.
+//          served at a time, at most kConnectionCountMax, and others wait.
 // Threads: owns one for each connection that is served, and one that accepts.
 class HttpServer {
  public:
+  static constexpr uint32_t kConnectionCountMax = 512;
+
   struct Options {
     std::string host = "127.0.0.1";  // without brackets
     uint16_t port = 0;               // 0: any

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/coordinator.h"
@@ -12,6 +13,7 @@
 #include "grpcpp/security/credentials.h"
 #include "gtest/gtest.h"
 #include "proto/inference.grpc.pb.h"
+#include "proto/operator.grpc.pb.h"
 #include "tests/coordinator/fake_rank.h"
 
 namespace shoal::coordinator {
@@ -71,6 +73,51 @@ TEST_F(InferenceServiceTest, ACancelledCallIsSeenWithoutFurtherText) {
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
   // Waits for the handler, which would not end without having seen it.
   coordinator_->Shutdown();
+}
+
+// As clients on other machines are.
+TEST(InferenceServiceTokenTest, BeyondLoopbackTheTokenIsAskedFor) {
+  FakeRank rank;
+  parallel::DeviceProfile profile;
+  profile.name = "desk";
+  CoordinatorOptions options;
+  options.listen_address = "0.0.0.0:0";
+  options.insecure = true;
+  options.token = "s3cret";
+  const auto coordinator = Coordinator::Create(options, rank, profile);
+  const auto address = coordinator->Listen();
+  ASSERT_TRUE(address.ok()) << address.status();
+  const auto channel =
+      grpc::CreateChannel("127.0.0.1" + address->substr(address->rfind(':')),
+                          grpc::InsecureChannelCredentials());
+  const auto inference = proto::Inference::NewStub(channel);
+  const auto operations = proto::Operator::NewStub(channel);
+  const auto ask = [&](const std::string& shown) {
+    grpc::ClientContext contexts[5];
+    for (grpc::ClientContext& context : contexts) {
+      if (!shown.empty()) context.AddMetadata("authorization", shown);
+    }
+    proto::TokenizeReply tokens;
+    proto::ListModelsReply models;
+    proto::FleetStatus status;
+    proto::Plan plan;
+    return std::vector<grpc::Status>{
+        inference->Generate(&contexts[0], {})->Finish(),
+        inference->Tokenize(&contexts[1], {}, &tokens),
+        inference->ListModels(&contexts[2], {}, &models),
+        operations->GetStatus(&contexts[3], {}, &status),
+        operations->GetPlan(&contexts[4], {}, &plan)};
+  };
+  for (const char* shown : {"", "s3cret", "Bearer s3cre", "Bearer s3cret1"}) {
+    for (const grpc::Status& status : ask(shown)) {
+      EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+      EXPECT_NE(status.error_message().find("authorization"),
+                std::string::npos);
+    }
+  }
+  for (const grpc::Status& status : ask("Bearer s3cret")) {
+    EXPECT_NE(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  }
 }
 
 TEST_F(InferenceServiceTest, WithoutOneAModelMustBeLoaded) {
