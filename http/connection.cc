@@ -106,7 +106,8 @@ class SocketStream final : public httplib::Stream {
         absl::StrCat("HTTP/1.1 ", refusal_,
                      " Refused\r\nContent-Type: application/json\r\n"
                      "Content-Length: ",
-                     body.size(), "\r\nConnection: close\r\n\r\n", body);
+                     body.size(), refusal_ == 503 ? "\r\nRetry-After: 5" : "",
+                     "\r\nConnection: close\r\n\r\n", body);
     for (size_t sent = 0; sent < answer.size();) {
       const ssize_t count = Send(answer.data() + sent, answer.size() - sent);
       if (count <= 0) return;

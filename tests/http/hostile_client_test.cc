@@ -183,6 +183,18 @@ TEST_F(HostileClientTest, WhoSendsForEverDoesNotHoldUpTheEnd) {
   }
 }
 
+TEST_F(HostileClientTest, WhoIsStillSendingAtTheEndIsToldToComeBack) {
+  RawClient client(server_->port());
+  ASSERT_TRUE(client.Send(absl::StrCat(
+      kPost, "Expect: 100-continue\r\nContent-Length: 9\r\n\r\n{")));
+  ASSERT_TRUE(client.AwaitAnswer(20'000));
+  server_ = nullptr;
+  const std::string said = client.ReadAll();
+  EXPECT_THAT(said, StartsWith("HTTP/1.1 100"));
+  EXPECT_THAT(said, HasSubstr("\r\nHTTP/1.1 503"));
+  EXPECT_THAT(said, HasSubstr("\r\nRetry-After: 5\r\n"));
+}
+
 TEST_F(HostileClientTest, AServerCanEndAsSoonAsItBegan) {
   for (int i = 0; i < 30; ++i) {
     server_ = nullptr;
