@@ -159,7 +159,7 @@ absl::Status AnswerAll(const BenchAllreduceFlags& flags) {
       }
     }
   }
-  return absl::OkStatus();
+  return fleet.Part();
 }
 
 absl::StatusOr<Row> MeasureRow(const kernels::KernelTable& kernels,
@@ -200,6 +200,7 @@ absl::StatusOr<std::vector<Row>> Measure(const BenchAllreduceFlags& flags) {
       rows.push_back(row);
     }
   }
+  SHOAL_RETURN_IF_ERROR(fleet.Part());
   return rows;
 }
 

@@ -109,6 +109,21 @@ absl::Status BenchFleet::Join(const std::string& peer) {
   return absl::OkStatus();
 }
 
+absl::Status BenchFleet::Part() {
+  const absl::Time deadline = absl::Now() + kConnectTimeout;
+  transport::FrameHeader farewell;
+  farewell.type = transport::FrameType::kInput;
+  for (auto& [transport, group] : groups_) {
+    for (const uint32_t peer : group->peers()) {
+      transport::Channel& channel = group->To(peer);
+      SHOAL_RETURN_IF_ERROR(fleet_ != nullptr
+                                ? channel.Send(farewell, {}, deadline)
+                                : channel.Receive(deadline).status());
+    }
+  }
+  return absl::OkStatus();
+}
+
 const char* NameOf(parallel::Transport transport) {
   return transport == parallel::Transport::kTcp ? "tcp" : "zmq";
 }

@@ -42,6 +42,9 @@ class BenchFleet {
   absl::Status Start();
   // In a child: links with rank 0 by the value of --peer.
   absl::Status Join(const std::string& peer);
+  // After the last exchange, in every rank: the others stay until rank 0 has
+  // what they sent, which a rank that closes its links may lose.
+  absl::Status Part();
 
   // REQUIRES: Start() or Join() was called.
   transport::ChannelGroup& channels(parallel::Transport transport) {
