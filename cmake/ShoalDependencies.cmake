@@ -6,6 +6,7 @@ find_package(absl REQUIRED)
 find_package(Protobuf REQUIRED)  # module mode: Debian ships no config file
 find_package(gRPC CONFIG REQUIRED)
 find_package(spdlog REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(ZeroMQ REQUIRED IMPORTED_TARGET libzmq)
 pkg_check_modules(XxHash REQUIRED IMPORTED_TARGET libxxhash)

@@ -17,21 +17,22 @@ const std::map<std::string, Folders>& Arrows() {
   static const auto& arrows = *new std::map<std::string, Folders>{
       {"base", {}},
       {"proto", {}},
+      {"security", {"base"}},
       {"kernels", {"base"}},
-      {"transport", {"base", "proto"}},
+      {"transport", {"base", "proto", "security"}},
       {"memory", {"base"}},
       {"parallel", {"base", "kernels", "transport"}},
       {"model", {"base", "kernels", "memory"}},
       {"worker",
-       {"base", "proto", "kernels", "transport", "memory", "parallel",
-        "model"}},
+       {"base", "proto", "security", "kernels", "transport", "memory",
+        "parallel", "model"}},
       {"coordinator",
-       {"base", "proto", "kernels", "transport", "memory", "parallel",
-        "model"}},
+       {"base", "proto", "security", "kernels", "transport", "memory",
+        "parallel", "model"}},
       {"http", {"base", "model", "coordinator"}},
       {"cli",
-       {"base", "proto", "kernels", "transport", "memory", "parallel", "model",
-        "worker", "coordinator", "http"}},
+       {"base", "proto", "security", "kernels", "transport", "memory",
+        "parallel", "model", "worker", "coordinator", "http"}},
   };
   return arrows;
 }
@@ -53,8 +54,9 @@ const std::vector<Library>& Libraries() {
       {"gRPC",
        {"grpc/", "grpc++/", "grpcpp/"},
        {".grpc.pb.h"},
-       {"worker", "coordinator", "cli"}},
+       {"security", "worker", "coordinator", "cli"}},
       {"cpp-httplib", {"httplib.h"}, {}, {"http"}},
+      {"OpenSSL", {"openssl/"}, {}, {"security"}},
       {"the command line parser", {"CLI/", "absl/flags/"}, {}, {"cli"}},
       {"OpenMP", {"omp.h"}, {}, {"kernels"}},
       {"io_uring", {"liburing"}, {}, {"memory"}},
@@ -123,8 +125,8 @@ bool Overlap(const Folders& a, const Folders& b) {
 }  // namespace
 
 std::vector<std::string> ProductFolders() {
-  return {"base",     "proto", "kernels", "transport",   "memory",
-          "parallel", "model", "worker",  "coordinator", "http", "cli"};
+  return {"base",     "proto", "security", "kernels",     "transport", "memory",
+          "parallel", "model", "worker",   "coordinator", "http",      "cli"};
 }
 
 std::vector<Finding> CheckArrows(const Tree& tree) {
