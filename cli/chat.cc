@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "cli/cluster_find.h"
 #include "cli/flag_values.h"
 #include "cli/flags_how.h"
 #include "cli/flags_sampling.h"
@@ -190,6 +191,7 @@ void AddChatVerb(Command& root) {
       "  shoal chat -m MODEL.gguf --local 2 --system 'Answer briefly.'\n"
       "  shoal chat -m MODEL.gguf --raw --stop '\n'");
   verb.SetCheck([flags] {
+    SHOAL_RETURN_IF_ERROR(ChooseCluster(flags->where));
     if (flags->model.empty() && flags->where.cluster.empty()) {
       return absl::InvalidArgumentError(
           "--model is missing (a GGUF file, or a --cluster that names one)");

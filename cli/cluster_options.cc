@@ -22,7 +22,6 @@ HowFlags Merge(const HowFlags& flags, const HowFlags& file) {
     how.tensor_parallel = file.tensor_parallel;
     how.pipeline_parallel = file.pipeline_parallel;
   }
-  if (how.shares.empty()) how.shares = file.shares;
   if (!how.collective) how.collective = file.collective;
   if (!how.head) how.head = file.head;
   if (!how.payload) how.payload = file.payload;
@@ -57,6 +56,52 @@ absl::StatusOr<std::vector<LocalDeviceOptions>> LocalDevices(
   return locals;
 }
 
+// Those of this machine; the others are noted in `options`.
+std::vector<ClusterDevice> SortDevices(const ClusterConfig& config,
+                                       SessionOptions& options) {
+  std::vector<ClusterDevice> local;
+  for (const ClusterDevice& device : config.devices) {
+    options.device_names.push_back(device.name);
+    if (device.local) {
+      local.push_back(device);
+    } else if (device.optional) {
+      options.optional_names.push_back(device.name);
+    } else {
+      options.expected_names.push_back(device.name);
+    }
+  }
+  options.expect = static_cast<uint32_t>(options.expected_names.size());
+  if (config.devices.empty()) {
+    ClusterDevice own;
+    own.name = HostName();
+    own.local = true;
+    local.push_back(std::move(own));
+    options.expect = std::max(config.expect, 1u);
+    options.any_may_join = config.expect == 0;
+  }
+  return local;
+}
+
+bool IsAllLocal(const SessionOptions& options) {
+  return options.expect == 0 && options.optional_names.empty();
+}
+
+void SetShares(const ClusterConfig& config, SessionOptions& options) {
+  for (const ClusterDevice& device : config.devices) {
+    if (device.share) {
+      options.plan.shares_by_name[device.name] = *device.share;
+    }
+    if (device.max_share) {
+      options.plan.max_shares[device.name] = *device.max_share;
+    }
+  }
+  // Equal devices: their measured rates differ by noise alone.
+  if (options.plan.shares.empty() && options.plan.shares_by_name.empty() &&
+      IsAllLocal(options)) {
+    options.plan.shares.assign(config.devices.size(), 1);
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<SessionOptions> SessionOptionsOfCluster(
@@ -75,26 +120,16 @@ absl::StatusOr<SessionOptions> SessionOptionsOfCluster(
   }
   SHOAL_ASSIGN_OR_RETURN(const uint32_t trained,
                          TrainedContextOf(options.model));
-  std::vector<ClusterDevice> local;
-  for (const ClusterDevice& device : config.devices) {
-    if (device.local) {
-      local.push_back(device);
-    } else {
-      options.expected_names.push_back(device.name);
-    }
-  }
-  const bool elsewhere = !options.expected_names.empty();
-  options.expect = static_cast<uint32_t>(options.expected_names.size());
-  options.plan = PlanOptionsOf(how, trained, !elsewhere);
-  if (!elsewhere && how.shares.empty()) {
-    options.plan.shares.assign(local.size(), 1);
-  }
+  const std::vector<ClusterDevice> local = SortDevices(config, options);
+  options.plan = PlanOptionsOf(how, trained, IsAllLocal(options));
+  SetShares(config, options);
   SHOAL_ASSIGN_OR_RETURN(options.local_devices, LocalDevices(local, how));
   options.plan.run.may_poll = CoresSuffice(options.local_devices);
   options.isa = how.isa;
   options.io = how.io;
   options.listen_address = config.listen;
   options.join_timeout = config.join_timeout;
+  options.coordinator_computes = config.coordinator_computes;
   options.insecure = config.insecure || where.insecure;
   const std::string token_file =
       where.token_file.empty() ? config.token_file : where.token_file;

@@ -15,9 +15,6 @@ struct Later {
 
 constexpr std::array kLater = {
     Later{"", "init", "cluster files by command; copy one of cluster-configs/"},
-    Later{"", "config",
-          "checking cluster files by command; run --cluster "
-          "FILE says what is wrong with one"},
     Later{"", "launch", "starting workers over ssh; start shoal worker there"},
     Later{"", "stop", "stopping workers over ssh; interrupt them there"},
     Later{"", "status", "the operator's view of a fleet"},

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "base/byte_size.h"
 #include "base/status_macros.h"
+#include "cli/cluster_find.h"
 #include "cli/device.h"
 #include "cli/flag_values.h"
 #include "cli/flags_how.h"
@@ -209,6 +210,7 @@ void AddPlanVerb(Command& root) {
       "Example:\n  shoal plan -m MODEL.gguf --local 4 --memory "
       "200MiB,100MiB,100MiB,50MiB");
   verb.SetCheck([flags] {
+    SHOAL_RETURN_IF_ERROR(ChooseCluster(flags->where));
     if (flags->model.empty() && flags->where.cluster.empty()) {
       return absl::InvalidArgumentError(
           "--model is missing (a GGUF file, or a --cluster that names one)");

@@ -34,8 +34,11 @@ void Progress::Joined(const coordinator::JoinProgress& progress) {
     Say(absl::StrCat(progress.device,
                      " was refused: ", progress.refusal.message()));
   } else {
-    Say(absl::StrCat(progress.device, " joined (", progress.joined, " of ",
-                     progress.expected, ")"));
+    Say(absl::StrCat(progress.device, " joined (", progress.joined,
+                     progress.joined > progress.expected
+                         ? ""
+                         : absl::StrCat(" of ", progress.expected),
+                     ")"));
   }
 }
 

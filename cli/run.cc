@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "cli/cluster_find.h"
 #include "cli/flag_values.h"
 #include "cli/flags_how.h"
 #include "cli/flags_sampling.h"
@@ -131,7 +132,8 @@ absl::Status Run(const RunFlags& flags) {
   return absl::OkStatus();
 }
 
-absl::Status CheckRunFlags(const RunFlags& flags) {
+absl::Status CheckRunFlags(RunFlags& flags) {
+  SHOAL_RETURN_IF_ERROR(ChooseCluster(flags.where));
   SHOAL_RETURN_IF_ERROR(CheckWhereFlags(flags.where));
   if (flags.has_prompt == !flags.prompt_ids.empty()) {
     return absl::InvalidArgumentError(

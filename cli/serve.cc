@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "cli/cluster_find.h"
 #include "cli/flag_values.h"
 #include "cli/flags_how.h"
 #include "cli/flags_where.h"
@@ -157,7 +158,8 @@ absl::Status Serve(const ServeFlags& flags) {
   return interrupt.interrupted() ? absl::OkStatus() : status;
 }
 
-absl::Status CheckServeFlags(const ServeFlags& flags) {
+absl::Status CheckServeFlags(ServeFlags& flags) {
+  SHOAL_RETURN_IF_ERROR(ChooseCluster(flags.where));
   SHOAL_RETURN_IF_ERROR(CheckWhereFlags(flags.where));
   if (flags.model.empty() && flags.where.cluster.empty()) {
     return absl::InvalidArgumentError(

@@ -22,6 +22,10 @@ namespace {
 constexpr absl::Duration kEndTimeout = absl::Milliseconds(500);
 
 // For the coordinator to see that workers which were ended are gone.
+// Longer than the pause of a worker between two attempts to join: those that
+// run already come within this.
+constexpr absl::Duration kSettleTime = absl::Milliseconds(2500);
+
 constexpr absl::Duration kNoticeTimeout = absl::Seconds(10);
 constexpr absl::Duration kNoticeInterval = absl::Milliseconds(20);
 
@@ -30,6 +34,22 @@ std::string AddressToType(const std::string& listening) {
   const auto parsed = ParseHostPort(listening);
   if (!parsed.ok() || !IsWildcard(parsed->host)) return listening;
   return absl::StrCat(HostName(), ":", parsed->port);
+}
+
+// "2 workers", "pi-a, pi-b", "pi-a, and pi-b if it is there".
+std::string WhoIsAwaited(const SessionOptions& options) {
+  std::string text;
+  if (!options.expected_names.empty()) {
+    text = absl::StrJoin(options.expected_names, ", ");
+  } else if (options.expect > 0) {
+    text = absl::StrCat(options.any_may_join ? "at least " : "", options.expect,
+                        options.expect == 1 ? " worker" : " workers");
+  }
+  if (!options.optional_names.empty()) {
+    absl::StrAppend(&text, text.empty() ? "" : ", and ",
+                    absl::StrJoin(options.optional_names, ", "), ", if there");
+  }
+  return text;
 }
 
 absl::Status Interrupted() { return absl::CancelledError("interrupted"); }
@@ -114,12 +134,14 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(
   device.bind_address = listen.host;
   device.advertised_address = proto::kReachedHost;
   SHOAL_ASSIGN_OR_RETURN(session->device_, MakeDevice(device));
+  session->device_.profile.computes = options.coordinator_computes;
 
   coordinator::CoordinatorOptions coordinator_options;
   coordinator_options.listen_address = options.listen_address;
   coordinator_options.token = session->options_.token;
   coordinator_options.insecure = options.insecure;
   coordinator_options.program_version = SHOAL_VERSION;
+  coordinator_options.device_names = options.device_names;
   coordinator_options.digest_directory =
       absl::StrCat(own.store_directory, "/digests");
   session->coordinator_ = coordinator::Coordinator::Create(
@@ -136,7 +158,7 @@ Session::~Session() {
 absl::StatusOr<std::string> Session::StartFleet() {
   SHOAL_ASSIGN_OR_RETURN(address_, coordinator_->Listen());
   SHOAL_RETURN_IF_ERROR(StartLocalWorkers());
-  if (options_.expect > 0) SayHowToJoin();
+  if (options_.expect > 0 || !options_.optional_names.empty()) SayHowToJoin();
   return address_;
 }
 
@@ -165,7 +187,7 @@ absl::Status Session::StartLocalWorkers() {
 
 void Session::SayHowToJoin() {
   const std::string join = AddressToType(address_);
-  progress_.Say(absl::StrCat("waiting for ", options_.expect, " workers at ",
+  progress_.Say(absl::StrCat("waiting for ", WhoIsAwaited(options_), " at ",
                              address_, "; start them with"));
   progress_.Say(
       options_.token_is_known
@@ -175,11 +197,20 @@ void Session::SayHowToJoin() {
 }
 
 absl::Status Session::WaitForWorkers() {
-  const auto count = static_cast<uint32_t>(options_.local_devices.size() - 1) +
-                     options_.expect;
-  const bool announce = options_.expect > 0;
+  coordinator::JoinWish wish;
+  wish.count = static_cast<uint32_t>(options_.local_devices.size() - 1) +
+               options_.expect;
+  wish.names = options_.expected_names;
+  if (!options_.optional_names.empty() || options_.any_may_join) {
+    wish.settle = kSettleTime;
+  }
+  if (!options_.any_may_join) {
+    wish.count_max =
+        wish.count + static_cast<uint32_t>(options_.optional_names.size());
+  }
+  const bool announce = options_.expect > 0 || !options_.optional_names.empty();
   const absl::Status status = coordinator_->WaitForWorkers(
-      count, absl::Now() + options_.join_timeout,
+      wish, absl::Now() + options_.join_timeout,
       [&](const coordinator::JoinProgress& joined) {
         if (announce || !joined.refusal.ok()) progress_.Joined(joined);
       },
@@ -188,24 +219,7 @@ absl::Status Session::WaitForWorkers() {
   joining_ = false;
   if (interrupt_.interrupted()) return Interrupted();
   if (!lost_worker_.empty()) return absl::UnavailableError(lost_worker_);
-  SHOAL_RETURN_IF_ERROR(status);
-  return CheckNames();
-}
-
-absl::Status Session::CheckNames() const {
-  std::vector<std::string> joined;
-  for (const coordinator::DeviceState& device : coordinator_->devices()) {
-    joined.push_back(device.profile.name);
-  }
-  for (const std::string& name : options_.expected_names) {
-    if (std::find(joined.begin(), joined.end(), name) == joined.end()) {
-      return absl::NotFoundError(absl::StrCat(
-          "the cluster file has a device ", name, ", but the devices here are ",
-          absl::StrJoin(joined, ", "), "; start shoal worker --name ", name,
-          " there, or correct the file"));
-    }
-  }
-  return absl::OkStatus();
+  return status;
 }
 
 absl::Status Session::Load() {

@@ -40,8 +40,14 @@ struct SessionOptions {
   std::string isa = "auto";
   memory::IoEngine io = memory::IoEngine::kAuto;
   std::string listen_address = "127.0.0.1:0";
-  uint32_t expect = 0;                      // workers from elsewhere
-  std::vector<std::string> expected_names;  // of them; empty: any
+  // Workers from elsewhere: at least so many, and these.
+  uint32_t expect = 0;
+  std::vector<std::string> expected_names;
+  std::vector<std::string> optional_names;  // may be there, too
+  bool any_may_join = false;                // more than `expect`, that is
+  // All devices by rank, where a file names them; others are refused.
+  std::vector<std::string> device_names;
+  bool coordinator_computes = true;
   absl::Duration join_timeout = absl::Seconds(30);
   std::string token;            // empty: a new one
   bool token_is_known = false;  // to whoever starts the workers
@@ -97,12 +103,12 @@ class Session {
       : options_(std::move(options)), interrupt_(interrupt) {}
 
   bool has_workers() const {
-    return options_.local_devices.size() > 1 || options_.expect > 0;
+    return options_.local_devices.size() > 1 || options_.expect > 0 ||
+           !options_.optional_names.empty();
   }
   absl::Status StartLocalWorkers();
   void SayHowToJoin();
   absl::Status WaitForWorkers();
-  absl::Status CheckNames() const;
   absl::Status LoadModel();
 
   const SessionOptions options_;  // with the token

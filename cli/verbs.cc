@@ -23,6 +23,7 @@ void AddVerbs(Command& root) {
   AddServeVerb(root);
   AddWorkerVerb(root);
   AddPlanVerb(root);
+  AddConfigVerb(root);
   AddTokenizeVerb(root);
   AddModelVerb(root);
   AddStoreVerb(root);

@@ -10,6 +10,7 @@ namespace shoal::cli {
 void AddBenchVerb(Command& root);  // bench cpu
 void AddChatVerb(Command& root);
 void AddCompletionVerb(Command& root);
+void AddConfigVerb(Command& root);  // config check, explain
 void AddHelpVerb(Command& root);
 void AddModelVerb(Command& root);  // model inspect, quantize, synth
 void AddPlanVerb(Command& root);

@@ -101,7 +101,7 @@ Coordinator::Impl::Impl(CoordinatorOptions options, parallel::Rank& rank0,
       rank0_(rank0),
       profile0_(std::move(profile0)),
       membership_({profile0_.name, options_.token, options_.heartbeat_interval,
-                   options_.heartbeat_timeout}) {}
+                   options_.heartbeat_timeout, options_.device_names}) {}
 
 absl::StatusOr<std::string> Coordinator::Impl::Listen() {
   SHOAL_ASSIGN_OR_RETURN(
@@ -409,7 +409,16 @@ absl::Status Coordinator::WaitForWorkers(
     uint32_t count, absl::Time deadline,
     const std::function<void(const JoinProgress&)>& progress,
     const std::atomic<bool>* cancel) {
-  return impl_->membership().WaitFor(count, deadline, progress, cancel);
+  JoinWish wish;
+  wish.count = count;
+  return WaitForWorkers(wish, deadline, progress, cancel);
+}
+
+absl::Status Coordinator::WaitForWorkers(
+    const JoinWish& wish, absl::Time deadline,
+    const std::function<void(const JoinProgress&)>& progress,
+    const std::atomic<bool>* cancel) {
+  return impl_->membership().WaitFor(wish, deadline, progress, cancel);
 }
 
 absl::Status Coordinator::LoadModel(

@@ -37,6 +37,8 @@ struct CoordinatorOptions {
   // Allows a listen_address that other machines reach, without encryption.
   bool insecure = false;
   std::string program_version;
+  // As Membership::Options.
+  std::vector<std::string> device_names;
   // A worker that is silent for heartbeat_timeout is lost.
   absl::Duration heartbeat_interval = absl::Milliseconds(800);
   absl::Duration heartbeat_timeout = absl::Seconds(3);
@@ -82,16 +84,20 @@ class Coordinator {
   //         kUnavailable         the port is in use or cannot be bound
   absl::StatusOr<std::string> Listen();
 
-  // Waits until `count` workers have joined. `progress` may be null.
+  // Waits until as many workers have joined. `progress` may be null.
   // Errors: kDeadlineExceeded   says how many joined, and who was refused why
   //         kCancelled          `cancel` became true
   absl::Status WaitForWorkers(
       uint32_t count, absl::Time deadline,
       const std::function<void(const JoinProgress&)>& progress,
       const std::atomic<bool>* cancel = nullptr);
+  absl::Status WaitForWorkers(
+      const JoinWish& wish, absl::Time deadline,
+      const std::function<void(const JoinProgress&)>& progress,
+      const std::atomic<bool>* cancel = nullptr);
 
   // Loads the model at `path` on this device and all workers that joined,
-  // ranked by their `order`, then by the time of joining. A model that was
+  // ranked by device_names, their `order`, then by the time of joining. A model that was
   // loaded before is given up first.
   // Errors: of ModelFile::Read(), model::Tokenizer::Create(), PlanModel(), and
   //         of any rank's Load() and Connect(); the latter name the device.

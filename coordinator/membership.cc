@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "coordinator/fleet_convert.h"
@@ -65,6 +66,13 @@ absl::Status Membership::Judge(const proto::Hello& hello, bool& retry) {
   }
   SHOAL_RETURN_IF_ERROR(ProfileFromProto(hello.profile()).status());
   retry = true;
+  const std::vector<std::string>& names = options_.device_names;
+  if (!names.empty() && PlaceOf(hello.profile().name()) == names.size()) {
+    return absl::NotFoundError(absl::StrCat(
+        "the cluster file of the coordinator has no device ",
+        hello.profile().name(), " (it has ", absl::StrJoin(names, ", "),
+        "); start the worker with --name, or add the device to the file"));
+  }
   base::MutexLock lock(mutex_);
   if (stopping_) return absl::UnavailableError("the coordinator is ending");
   if (workers_.size() >= kWorkerCountMax) {
@@ -72,6 +80,12 @@ absl::Status Membership::Judge(const proto::Hello& hello, bool& retry) {
         "the fleet has ", kWorkerCountMax, " workers already, the most"));
   }
   return NameIsFree(hello.profile().name());
+}
+
+size_t Membership::PlaceOf(const std::string& name) const {
+  const std::vector<std::string>& names = options_.device_names;
+  return static_cast<size_t>(std::find(names.begin(), names.end(), name) -
+                             names.begin());
 }
 
 absl::Status Membership::NameIsFree(const std::string& name) const {
@@ -130,6 +144,7 @@ std::shared_ptr<RemoteWorker> Membership::Admit(
       link->Send(message);
       auto worker = std::make_shared<RemoteWorker>(std::move(info), link);
       workers_.push_back(worker);
+      last_join_ = absl::Now();
       if (news_.size() < kNewsMax) {
         news_.push_back({device, absl::OkStatus(), 0, 0});
       }
@@ -159,10 +174,12 @@ std::vector<std::shared_ptr<RemoteWorker>> Membership::workers() const {
     base::MutexLock lock(mutex_);
     workers = workers_;
   }
-  std::sort(workers.begin(), workers.end(), [](const auto& a, const auto& b) {
-    return std::tie(a->info().order, a->info().join_number) <
-           std::tie(b->info().order, b->info().join_number);
-  });
+  const auto key = [this](const auto& worker) {
+    const RemoteWorker::Info& info = worker->info();
+    return std::tuple(PlaceOf(worker->name()), info.order, info.join_number);
+  };
+  std::sort(workers.begin(), workers.end(),
+            [&key](const auto& a, const auto& b) { return key(a) < key(b); });
   return workers;
 }
 
@@ -174,8 +191,37 @@ bool Membership::HasSession(uint64_t session_key) const {
                      });
 }
 
+std::vector<std::string> Membership::Missing(
+    const std::vector<std::string>& names) const {
+  std::vector<std::string> missing;
+  for (const std::string& name : names) {
+    if (std::none_of(workers_.begin(), workers_.end(), [&](const auto& worker) {
+          return worker->name() == name;
+        })) {
+      missing.push_back(name);
+    }
+  }
+  return missing;
+}
+
+absl::Status Membership::LateError(const JoinWish& wish) const {
+  const std::vector<std::string> missing = Missing(wish.names);
+  std::string text = absl::StrCat(
+      workers_.size(), " of ", std::max<size_t>(wish.count, wish.names.size()),
+      " workers joined in time");
+  if (!missing.empty()) {
+    absl::StrAppend(&text, "; missing: ", absl::StrJoin(missing, ", "));
+  }
+  absl::StrAppend(
+      &text, last_refusal_.ok()
+                 ? std::string("; start the others with `shoal worker --join`")
+                 : absl::StrCat("; refused ", last_refused_, ": ",
+                                last_refusal_.message()));
+  return absl::DeadlineExceededError(text);
+}
+
 absl::Status Membership::WaitFor(
-    uint32_t count, absl::Time deadline,
+    const JoinWish& wish, absl::Time deadline,
     const std::function<void(const JoinProgress&)>& progress,
     const std::atomic<bool>* cancel) {
   while (true) {
@@ -186,23 +232,21 @@ absl::Status Membership::WaitFor(
       news.swap(news_);
       for (JoinProgress& item : news) {
         item.joined = joined;
-        item.expected = count;
+        item.expected = static_cast<uint32_t>(
+            std::max<size_t>(wish.count, wish.names.size()));
       }
       if (news.empty()) {
-        if (joined >= count) return absl::OkStatus();
+        const absl::Time now = absl::Now();
+        const bool enough = joined >= wish.count && Missing(wish.names).empty();
+        const absl::Time settled = last_join_ + wish.settle;
+        if (enough && (joined >= wish.count_max || now >= settled)) {
+          return absl::OkStatus();
+        }
         if (cancel != nullptr && cancel->load()) {
           return absl::CancelledError("interrupted while waiting for workers");
         }
-        const absl::Time now = absl::Now();
-        if (now >= deadline) {
-          return absl::DeadlineExceededError(absl::StrCat(
-              joined, " of ", count, " workers joined in time",
-              last_refusal_.ok()
-                  ? std::string("; start the others with `shoal worker --join`")
-                  : absl::StrCat("; refused ", last_refused_, ": ",
-                                 last_refusal_.message())));
-        }
-        changed_.WaitUntil(mutex_, std::min(deadline, now + kCancelLook));
+        if (now >= deadline && !enough) return LateError(wish);
+        changed_.WaitUntil(mutex_, now + kCancelLook);
       }
     }
     if (!progress) continue;

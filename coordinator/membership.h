@@ -33,6 +33,15 @@ struct JoinProgress {
   uint32_t expected = 0;
 };
 
+// Which workers to wait for.
+struct JoinWish {
+  uint32_t count = 0;              // as many, whoever they are
+  std::vector<std::string> names;  // and these
+  // Then until nobody has joined for so long, or there are `count_max`.
+  absl::Duration settle;
+  uint32_t count_max = UINT32_MAX;
+};
+
 // Threads: thread-safe. Owns one thread, which sends heartbeats and cancels
 // the streams of workers that are silent.
 class Membership {
@@ -42,6 +51,9 @@ class Membership {
     std::string token;  // empty: none is asked
     absl::Duration heartbeat_interval;
     absl::Duration heartbeat_timeout;
+    // The devices of the fleet in the order of their ranks; others are refused.
+    // Empty: any device is let in.
+    std::vector<std::string> device_names = {};
   };
 
   explicit Membership(Options options);
@@ -57,13 +69,13 @@ class Membership {
   void Remove(const std::shared_ptr<RemoteWorker>& worker,
               const absl::Status& why);
 
-  // By order, then by the time of joining.
+  // By Options::device_names, by order, then by the time of joining.
   std::vector<std::shared_ptr<RemoteWorker>> workers() const;
 
   bool HasSession(uint64_t session_key) const;
 
   // As Coordinator::WaitForWorkers().
-  absl::Status WaitFor(uint32_t count, absl::Time deadline,
+  absl::Status WaitFor(const JoinWish& wish, absl::Time deadline,
                        const std::function<void(const JoinProgress&)>& progress,
                        const std::atomic<bool>* cancel);
 
@@ -72,6 +84,11 @@ class Membership {
 
  private:
   absl::Status Judge(const proto::Hello& hello, bool& retry);
+  size_t PlaceOf(const std::string& name) const;
+  std::vector<std::string> Missing(const std::vector<std::string>& names) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status LateError(const JoinWish& wish) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status NameIsFree(const std::string& name) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Refuse(const std::string& device, absl::string_view peer,
@@ -86,6 +103,7 @@ class Membership {
   std::deque<JoinProgress> news_ ABSL_GUARDED_BY(mutex_);  // <= kNewsMax
   absl::Status last_refusal_ ABSL_GUARDED_BY(mutex_);
   std::string last_refused_ ABSL_GUARDED_BY(mutex_);
+  absl::Time last_join_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   uint64_t join_count_ ABSL_GUARDED_BY(mutex_) = 0;
   std::random_device random_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -27,6 +27,30 @@ std::string ModelIdOf(const std::string& header, uint64_t file_size,
   return base::ToString(builder.Finish());
 }
 
+// Of the devices of the request.
+absl::Status SetShares(const PlanOptions& options,
+                       parallel::PlanRequest& request) {
+  for (parallel::DeviceProfile& device : request.devices) {
+    const auto max_share = options.max_shares.find(device.name);
+    if (max_share != options.max_shares.end()) {
+      device.max_share = max_share->second;
+    }
+  }
+  request.shares = options.shares;
+  if (!request.shares.empty() || options.shares_by_name.empty()) {
+    return absl::OkStatus();
+  }
+  for (const parallel::DeviceProfile& device : request.devices) {
+    const auto share = options.shares_by_name.find(device.name);
+    if (share == options.shares_by_name.end()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the device ", device.name, " has no share, but others have"));
+    }
+    request.shares.push_back(share->second);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ModelFile>> ModelFile::Read(
@@ -80,13 +104,13 @@ absl::StatusOr<parallel::Plan> PlanModel(
   request.dimensions =
       model::DimensionsOf(model.spec, model.table, options.run.f32_activations);
   request.devices = std::move(devices);
+  SHOAL_RETURN_IF_ERROR(SetShares(options, request));
   request.options = options.run;
   request.payload = options.payload;
   request.collective = options.collective;
   request.head = options.head;
   request.tensor_parallel = options.tensor_parallel;
   request.pipeline_parallel = options.pipeline_parallel;
-  request.shares = options.shares;
   request.chunk_tokens = options.chunk_tokens;
   SHOAL_ASSIGN_OR_RETURN(parallel::Plan plan, parallel::MakePlan(request));
   const uint32_t trained = model.spec.trained_context;

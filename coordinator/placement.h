@@ -4,6 +4,7 @@
 #define SHOAL_COORDINATOR_PLACEMENT_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,7 +30,11 @@ struct PlanOptions {
   uint32_t tensor_parallel = 0;  // 0: one stage of all devices
   uint32_t pipeline_parallel = 0;
   std::vector<double> shares;  // by rank; empty: by profile
-  uint32_t chunk_tokens = 0;   // 0: from the budgets
+  // The same by name, where `shares` is empty; of all devices or of none.
+  std::map<std::string, double> shares_by_name;
+  // Of the whole model at most, by name: above 0, at most 1.
+  std::map<std::string, double> max_shares;
+  uint32_t chunk_tokens = 0;  // 0: from the budgets
 };
 
 // What of a GGUF file the coordinator works with. No tensor data is held.
@@ -57,7 +62,8 @@ struct ModelFile {
 
 // Plans without a fleet, too: `shoal plan`.
 // Errors: as parallel::MakePlan(); kInvalidArgument also for a context
-//         (`run.context_positions`) of 0 or above 2^20.
+//         (`run.context_positions`) of 0 or above 2^20, and for a device that
+//         is not in a shares_by_name that is not empty.
 absl::StatusOr<parallel::Plan> PlanModel(
     const ModelFile& model, std::vector<parallel::DeviceProfile> devices,
     const PlanOptions& options);

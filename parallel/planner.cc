@@ -73,6 +73,7 @@ class Planner {
  private:
   absl::Status Check();
   absl::Status SetWeights();
+  absl::Status SetMaxShares();
   // The plan for the present caps; nothing if they do not leave enough.
   absl::StatusOr<std::optional<Plan>> Place();
   absl::Status SetStages();
@@ -110,6 +111,7 @@ class Planner {
   // its stage's units with KV, as a multiple of its share of the others.
   std::vector<double> caps_;
   std::vector<double> kv_caps_;
+  std::vector<double> max_share_caps_;  // caps_ before memory was looked at
   // Of the latest placement.
   std::vector<double> fractions_;  // by rank, with the sum 1
   std::vector<StageShares> stages_;
@@ -176,8 +178,26 @@ absl::Status Planner::SetWeights() {
                      "; at least one device must have a share above 0"));
   }
   for (double& weight : weights_) weight /= sum;
-  caps_.assign(rank_count_, kNoCap);
   kv_caps_.assign(rank_count_, kNoCap);
+  return SetMaxShares();
+}
+
+absl::Status Planner::SetMaxShares() {
+  caps_.assign(rank_count_, kNoCap);
+  double sum = 0;
+  for (uint32_t r = 0; r < rank_count_; ++r) {
+    const double max_share = request_.devices[r].max_share;
+    if (weights_[r] > 0) sum += max_share;
+    if (max_share < 1 && weights_[r] > 0) caps_[r] = max_share / weights_[r];
+  }
+  // Of a sum of 1 a rounding error may be missing.
+  if (sum < 1 - 1e-6) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the devices may hold ", sum,
+        " of the model at most (max_share), but "
+        "all of it must lie somewhere; raise one or add a device"));
+  }
+  max_share_caps_ = caps_;
   return absl::OkStatus();
 }
 
@@ -343,7 +363,7 @@ absl::Status Planner::ChooseChunk(Plan& plan) const {
 
 void Planner::AddNotes(const Plan& wanted, Plan& plan) const {
   for (uint32_t r = 0; r < rank_count_; ++r) {
-    if (caps_[r] == kNoCap && kv_caps_[r] == kNoCap) continue;
+    if (caps_[r] == max_share_caps_[r] && kv_caps_[r] == kNoCap) continue;
     plan.notes.push_back(
         absl::StrCat(RankName(request_, r), " is short of memory (",
                      base::FormatByteSize(request_.devices[r].budget_bytes),

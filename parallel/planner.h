@@ -25,6 +25,7 @@ struct DeviceProfile {
   uint64_t fixed_bytes = 0;   // what the program takes without a model
   uint32_t threads = 1;
   bool computes = true;  // false: rank 0 that only coordinates
+  double max_share = 1;  // of all units at most; above 0
 };
 
 // Where the vocabulary units lie.
@@ -53,7 +54,8 @@ struct PlanRequest {
 // Gives every rank units in proportion to its share or rate, to within one
 // unit over the whole of a stage; with --weights resident also no more than
 // its memory holds. Deterministic.
-// Errors: kInvalidArgument    no devices, more stages than layers, tp x pp is
+// Errors: kInvalidArgument    no devices, max_share of all below 1, more stages
+// than layers, tp x pp is
 //                             not the number of devices, shares negative or
 //                             all zero or of another count
 //         kResourceExhausted  it does not fit: names the device, its floor,

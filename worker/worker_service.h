@@ -30,7 +30,7 @@ struct WorkerServiceOptions {
   absl::Duration dial_timeout = absl::Seconds(10);
   // Between two attempts to join; doubles from the first to the second.
   absl::Duration backoff_min = absl::Milliseconds(200);
-  absl::Duration backoff_max = absl::Seconds(10);
+  absl::Duration backoff_max = absl::Seconds(2);
   uint32_t protocol_version = proto::kFleetProtocolVersion;  // for tests
   // One line for people, as things happen ("joined ...", "lost ...").
   std::function<void(absl::string_view)> on_event;

@@ -6,7 +6,9 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +18,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "tests/testing/temporary_folder.h"
 
 namespace shoal::cli {
 namespace {
@@ -77,6 +80,57 @@ TEST(ProgramTest, AFaultIsOneLineAndExitCode1) {
     EXPECT_EQ(result.exit_code, 1);
     EXPECT_THAT(result.out, IsEmpty());
     EXPECT_THAT(result.err, MatchesRegex("shoal: [^\n]*\n"));
+  }
+}
+
+std::string ExampleFile(const std::string& name) {
+  return absl::StrCat(std::getenv("SHOAL_SOURCE_DIR"), "/cluster-configs/",
+                      name, ".textproto");
+}
+
+TEST(ProgramTest, ConfigCheckAcceptsTheExamplesAndPointsAtMistakes) {
+  for (const std::string name : {"local-4", "two-stage", "pi4-cluster",
+                                 "phones-wifi", "mixed-laptops"}) {
+    const ProgramResult result =
+        RunProgram({"config", "check", ExampleFile(name)});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.out, HasSubstr(": OK: fleet " + name));
+  }
+  const std::string path =
+      absl::StrCat(::testing::TempDir(), "/mistake.textproto");
+  std::ofstream(path) << "devices {\n  name: \"a\" treads: 3\n}\n";
+  const ProgramResult result = RunProgram({"config", "check", path});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr(path + ":2:13: treads: "));
+  EXPECT_THAT(result.err, HasSubstr("did you mean threads?"));
+}
+
+TEST(ProgramTest, ConfigExplainTellsFlagLineAndDefault) {
+  const std::string file = ExampleFile("two-stage");
+  const auto explained = nlohmann::json::parse(
+      RunProgram({"config", "explain", file, "--json", "--ctx", "64"}).out);
+  std::map<std::string, std::pair<std::string, std::string>> fields;
+  for (const auto& field : explained["fields"]) {
+    fields[field["field"]] = {field["value"], field["source"]};
+  }
+  using Pair = std::pair<std::string, std::string>;
+  EXPECT_EQ(fields["model.ctx"], Pair("64", "--ctx"));
+  EXPECT_EQ(fields["name"], Pair("two-stage", file + ":10"));
+  EXPECT_EQ(fields["devices[a0].local"], Pair("true", "default"));
+  EXPECT_EQ(fields["devices[b1].share"], Pair("1", file + ":16"));
+  EXPECT_EQ(fields["model.weights"], Pair("auto", "default"));
+}
+
+TEST(ProgramTest, AnExampleOfThisMachineRuns) {
+  for (const std::string name : {"local-4", "two-stage"}) {
+    const testing::TemporaryFolder cache;
+    const ProgramResult result =
+        RunProgram({"run", "--raw", "-p", "Once upon", "--max-tokens", "2"},
+                   {.environment = {{"SHOAL_CLUSTER", ExampleFile(name)},
+                                    {"XDG_CACHE_HOME", cache.path()}}});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_FALSE(result.out.empty());
+    EXPECT_THAT(result.err, HasSubstr("(from SHOAL_CLUSTER)"));
   }
 }
 

@@ -64,12 +64,19 @@ proto::Hello HelloOf(const std::string& name, uint32_t order = 0) {
   return hello;
 }
 
+JoinWish Count(uint32_t count) {
+  JoinWish wish;
+  wish.count = count;
+  return wish;
+}
+
 class MembershipTest : public ::testing::Test {
  protected:
-  std::unique_ptr<Membership> Make(absl::Duration interval,
-                                   absl::Duration timeout) {
+  std::unique_ptr<Membership> Make(
+      absl::Duration interval, absl::Duration timeout,
+      const std::vector<std::string>& device_names = {}) {
     return std::make_unique<Membership>(
-        Membership::Options{"desk", "secret", interval, timeout});
+        Membership::Options{"desk", "secret", interval, timeout, device_names});
   }
   std::unique_ptr<Membership> Make() {
     return Make(absl::Minutes(1), absl::Minutes(10));
@@ -159,7 +166,7 @@ TEST_F(MembershipTest, TooFewWorkersIsAnErrorThatCountsAndTellsOfRefusals) {
   stranger.set_token("wrong");
   RefusalOf(*membership, stranger);
   const absl::Status waited =
-      membership->WaitFor(2, absl::Now(), nullptr, nullptr);
+      membership->WaitFor(Count(2), absl::Now(), nullptr, nullptr);
   EXPECT_EQ(waited.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(waited.message(), HasSubstr("1 of 2"));
   EXPECT_THAT(waited.message(), HasSubstr("stranger"));
@@ -173,7 +180,7 @@ TEST_F(MembershipTest, WaitingTellsOfEveryJoin) {
   std::string told;
   ASSERT_TRUE(membership
                   ->WaitFor(
-                      2, absl::InfiniteFuture(),
+                      Count(2), absl::InfiniteFuture(),
                       [&](const JoinProgress& progress) {
                         told += progress.device + " ";
                         EXPECT_EQ(progress.expected, 2u);
@@ -183,11 +190,57 @@ TEST_F(MembershipTest, WaitingTellsOfEveryJoin) {
   EXPECT_EQ(told, "pi3 pi4 ");
 }
 
+TEST_F(MembershipTest, WaitingForNamesSaysWhichAreMissing) {
+  const auto membership = Make();
+  RefusalOf(*membership, HelloOf("pi3"));
+  JoinWish wish;
+  wish.names = {"pi3", "pi5"};
+  const absl::Status late =
+      membership->WaitFor(wish, absl::Now(), nullptr, nullptr);
+  EXPECT_EQ(late.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(late.message(), HasSubstr("1 of 2"));
+  EXPECT_THAT(late.message(), HasSubstr("missing: pi5;"));
+  RefusalOf(*membership, HelloOf("pi5"));
+  EXPECT_TRUE(
+      membership->WaitFor(wish, absl::InfiniteFuture(), nullptr, nullptr).ok());
+}
+
+// Not before the settle time, and at once when no more can come.
+TEST_F(MembershipTest, WaitingSettlesAfterTheLastOne) {
+  const auto membership = Make();
+  RefusalOf(*membership, HelloOf("pi3"));
+  const absl::Time begin = absl::Now();
+  JoinWish wish;
+  wish.count = 1;
+  wish.settle = absl::Milliseconds(150);
+  EXPECT_TRUE(
+      membership->WaitFor(wish, absl::InfiniteFuture(), nullptr, nullptr).ok());
+  EXPECT_GE(absl::Now() - begin, absl::Milliseconds(140));
+  wish.settle = absl::InfiniteDuration();
+  wish.count_max = 1;
+  EXPECT_TRUE(
+      membership->WaitFor(wish, absl::InfiniteFuture(), nullptr, nullptr).ok());
+}
+
+TEST_F(MembershipTest, OnlyListedDevicesJoinAndTheyAreRankedAsListed) {
+  const auto membership = Make(absl::Minutes(1), absl::Minutes(1), {"b", "a"});
+  EXPECT_FALSE(RefusalOf(*membership, HelloOf("a")).has_status());
+  EXPECT_FALSE(RefusalOf(*membership, HelloOf("b")).has_status());
+  const proto::Refusal refusal = RefusalOf(*membership, HelloOf("stranger"));
+  EXPECT_THAT(refusal.status().message(), HasSubstr("no device stranger"));
+  EXPECT_THAT(refusal.status().message(), HasSubstr("(it has b, a)"));
+  EXPECT_TRUE(refusal.retry());
+  std::string names;
+  for (const auto& worker : membership->workers()) names += worker->name();
+  EXPECT_EQ(names, "ba");
+}
+
 TEST_F(MembershipTest, WaitingEndsWhenItIsCancelled) {
   const auto membership = Make();
   const std::atomic<bool> cancel = true;
   EXPECT_EQ(
-      membership->WaitFor(1, absl::InfiniteFuture(), nullptr, &cancel).code(),
+      membership->WaitFor(Count(1), absl::InfiniteFuture(), nullptr, &cancel)
+          .code(),
       absl::StatusCode::kCancelled);
 }
 

@@ -133,6 +133,26 @@ TEST(PlannerTest, SharesOverruleRatesAndZeroMeansNoUnits) {
   EXPECT_EQ(counts[2], 0u);
 }
 
+TEST(PlannerTest, AMaxShareBoundsADeviceAndTheOthersTakeTheRest) {
+  Case c({}, {1e9, 1e9, 8e9});
+  c.request.devices[2].max_share = 0.25;
+  const Plan plan = c.MustPlan();
+  const auto counts = UnitCounts(plan);
+  EXPECT_NEAR(static_cast<double>(counts[2]), 120 * 0.25, 1.0);
+  EXPECT_NEAR(static_cast<double>(counts[0]), 120 * 0.375, 1.0);
+  EXPECT_TRUE(plan.notes.empty());
+  // All that is allowed together, exactly.
+  for (auto& device : c.request.devices) device.max_share = 1.0 / 3;
+  for (const size_t count : UnitCounts(c.MustPlan())) {
+    EXPECT_NEAR(static_cast<double>(count), 40, 1.0);
+  }
+  for (auto& device : c.request.devices) device.max_share = 0.25;
+  const auto refused = MakePlan(c.request);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(refused.status().message()),
+              HasSubstr("0.75 of the model at most"));
+}
+
 TEST(PlannerTest, ARankThatOnlyCoordinatesHasNoUnitsAndIsStillHub) {
   Case c({}, {1e9, 1e9});
   c.request.devices[0].computes = false;
