@@ -14,7 +14,7 @@ namespace shoal::memory {
 
 // A request is cut into parts of kUringPartBytes, at most
 // kUringDepth of them in flight at once.
-inline constexpr uint64_t kUringPartBytes = uint64_t{1} << 20;
+inline constexpr uint64_t kUringPartBytes = uint64_t{512} << 10;
 inline constexpr uint32_t kUringDepth = 8;
 // Callers of ReadAt() that have a ring at once; more wait for one.
 inline constexpr uint32_t kUringCallersMax = 8;

@@ -89,6 +89,10 @@ bool UringRing::Read(int fd, std::span<Part> parts) {
   for (Part& part : parts) {
     part.result = -ECANCELED;
     Prepare(fd, part);
+    // Each by itself: of neighbours that it gets together the kernel makes one
+    // large request, and a disk that works on several at once has one then. The
+    // last goes with the wait, and so does one that is refused here.
+    if (&part != &parts.back()) io_uring_submit(&ring_);
   }
   const auto count = static_cast<uint32_t>(parts.size());
   uint32_t done = 0;

@@ -27,6 +27,7 @@
 namespace shoal::worker {
 namespace {
 
+constexpr uint64_t kWindowBytes = 16 * base::kMiB;
 constexpr uint64_t kWriteBytes = base::kMiB;
 
 absl::Status Failure(absl::string_view what, absl::string_view path) {
@@ -160,6 +161,10 @@ absl::StatusOr<DiskReading> DiskMeter::Measure(const DiskCase& disk_case,
         " bytes, and nowhere in it data for a request of ", bytes));
   }
   const bool cached = file_->alignment() < memory::kStoreAlignment;
+  // A multiple of the depth, so that no two threads read to the same place.
+  const uint64_t around = std::min(memory_.size(), kWindowBytes);
+  const uint64_t places =
+      disk_case.depth * std::max<uint64_t>(1, around / bytes / disk_case.depth);
   // On from the last measurement: what that read may be in a cache of the disk.
   std::atomic<uint64_t> next = bytes_read_ / bytes;
   std::atomic<uint64_t> done = 0;
@@ -169,11 +174,13 @@ absl::StatusOr<DiskReading> DiskMeter::Measure(const DiskCase& disk_case,
   const absl::Time start = absl::Now();
   const auto read = [&](uint32_t number) {
     const double cpu_before = ThreadCpuSeconds();
-    const auto to = memory_.span().subspan(number * bytes, bytes);
     absl::Status own;
+    uint64_t turn = number;
     do {
       const uint64_t offset = RequestAt(next++ % request_count, bytes);
-      own = file_->ReadAt(offset, to);
+      own = file_->ReadAt(offset,
+                          memory_.span().subspan(turn % places * bytes, bytes));
+      turn += disk_case.depth;
       if (!own.ok()) break;
       if (cached) {
         posix_fadvise(fd_, static_cast<off_t>(offset),
