@@ -12,9 +12,8 @@
 namespace shoal::memory {
 
 // For comparison, and for systems that allow nothing else: each byte is copied
-// once more, and what is read takes page cache, which a file larger than the
-// memory then displaces. Of the mapping a read keeps at most
-// kMappedStepBytes in this process at a time.
+// once more. Of the mapping a read keeps at most kMappedStepBytes in this
+// process at a time; at its end it gives its part of the page cache back.
 inline constexpr uint64_t kMappedStepBytes = uint64_t{256} << 10;
 
 // Threads: thread-safe.

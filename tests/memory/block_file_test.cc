@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/magic.h>
 #include <linux/seccomp.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -302,6 +305,34 @@ TEST(ReadFullyTest, GoesOnAtABlockAfterAShortRead) {
     EXPECT_EQ(View(to), absl::string_view(content).substr(0, 16384));
     for (const uint64_t offset : offsets) EXPECT_EQ(offset % 4096, 0u) << step;
   }
+}
+
+// All engines: none leaves what it read in memory that others could use.
+TEST_P(EngineTest, WhatWasReadDoesNotStayInThePageCache) {
+  Open(4 * base::kMiB);
+  if (file_ == nullptr) return;
+  struct statfs system = {};
+  ASSERT_EQ(statfs(path().c_str(), &system), 0);
+  if (system.f_type == TMPFS_MAGIC) GTEST_SKIP() << "a file in memory";
+  const int fd = open(path().c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_GE(fd, 0);
+  ASSERT_EQ(fdatasync(fd), 0);
+  ASSERT_EQ(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+  auto slab = Slab::Create(2 * base::kMiB);
+  ASSERT_TRUE(slab.ok()) << slab.status();
+  ASSERT_EQ(file_->ReadAt(base::kMiB, slab->span()), absl::OkStatus());
+  EXPECT_EQ(View(slab->span()),
+            absl::string_view(content_).substr(base::kMiB, 2 * base::kMiB));
+  void* const mapping =
+      mmap(nullptr, content_.size(), PROT_READ, MAP_SHARED, fd, 0);
+  ASSERT_NE(mapping, MAP_FAILED);
+  std::vector<unsigned char> pages(content_.size() / kStoreAlignment);
+  ASSERT_EQ(mincore(mapping, content_.size(), pages.data()), 0);
+  const auto stayed = std::count_if(
+      pages.begin(), pages.end(), [](unsigned char page) { return page & 1; });
+  EXPECT_EQ(stayed, 0);
+  munmap(mapping, content_.size());
+  close(fd);
 }
 
 TEST(ReadFullyTest, ReadsThatBringNothingNewEndTheLoop) {
