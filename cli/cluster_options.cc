@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "cli/cluster_config.h"
+#include "cli/cluster_secrets.h"
+#include "cli/launch_device.h"
 #include "cli/store_root.h"
 
 namespace shoal::cli {
@@ -62,7 +64,8 @@ std::vector<ClusterDevice> SortDevices(const ClusterConfig& config,
   std::vector<ClusterDevice> local;
   for (const ClusterDevice& device : config.devices) {
     options.device_names.push_back(device.name);
-    if (device.local) {
+    const bool is_first = &device == config.devices.data();
+    if (is_first || (device.local && !IsLaunchedHere(config, device))) {
       local.push_back(device);
     } else if (device.optional) {
       options.optional_names.push_back(device.name);
@@ -131,12 +134,12 @@ absl::StatusOr<SessionOptions> SessionOptionsOfCluster(
   options.join_timeout = config.join_timeout;
   options.coordinator_computes = config.coordinator_computes;
   options.insecure = config.insecure || where.insecure;
-  const std::string token_file =
-      where.token_file.empty() ? config.token_file : where.token_file;
-  if (!token_file.empty()) {
-    SHOAL_ASSIGN_OR_RETURN(options.token, ReadTokenFile(token_file));
-    options.token_is_known = true;
+  if (!where.token_file.empty()) {
+    SHOAL_ASSIGN_OR_RETURN(options.token, ReadTokenFile(where.token_file));
+  } else {
+    SHOAL_ASSIGN_OR_RETURN(options.token, JoinTokenOf(config));
   }
+  options.token_is_known = !options.token.empty();
   return options;
 }
 

@@ -15,8 +15,6 @@ struct Later {
 
 constexpr std::array kLater = {
     Later{"", "init", "cluster files by command; copy one of cluster-configs/"},
-    Later{"", "launch", "starting workers over ssh; start shoal worker there"},
-    Later{"", "stop", "stopping workers over ssh; interrupt them there"},
     Later{"", "status", "the operator's view of a fleet"},
     Later{"", "nodes", "the operator's view of a fleet"},
     Later{"", "top", "the operator's view of a fleet"},

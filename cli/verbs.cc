@@ -24,6 +24,8 @@ void AddVerbs(Command& root) {
   AddWorkerVerb(root);
   AddPlanVerb(root);
   AddConfigVerb(root);
+  AddLaunchVerb(root);
+  AddStopVerb(root);
   AddTokenizeVerb(root);
   AddModelVerb(root);
   AddStoreVerb(root);

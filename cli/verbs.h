@@ -12,10 +12,12 @@ void AddChatVerb(Command& root);
 void AddCompletionVerb(Command& root);
 void AddConfigVerb(Command& root);  // config check, explain
 void AddHelpVerb(Command& root);
+void AddLaunchVerb(Command& root);
 void AddModelVerb(Command& root);  // model inspect, quantize, synth
 void AddPlanVerb(Command& root);
 void AddRunVerb(Command& root);
 void AddServeVerb(Command& root);
+void AddStopVerb(Command& root);
 void AddStoreVerb(Command& root);  // store list, gc, verify
 void AddTokenizeVerb(Command& root);
 void AddWorkerVerb(Command& root);

@@ -10,6 +10,7 @@ PACKAGES=(
   libbenchmark-dev liburing-dev libpcre2-dev nlohmann-json3-dev
   libcpp-httplib-dev libncurses-dev libxxhash-dev libssl-dev libspdlog-dev
   libcli11-dev
+  openssh-client openssh-server  # for shoal launch and its test
 )
 # For the test with the official client of the HTTP interface. Other sources of
 # Node.js bring npm in the same package.

@@ -1,0 +1,260 @@
+// shoal launch and shoal stop, over a real sshd on loopback.
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/cli/program.h"
+#include "tests/cli/ssh_server.h"
+#include "tests/testing/temporary_folder.h"
+
+namespace shoal::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kToken[] = "token-of-the-launch-test";
+
+class LaunchTest : public ::testing::Test {
+ protected:
+  LaunchTest() : port_(FreePort()) {
+    std::ofstream(folder_.File("token")) << kToken << "\n";
+  }
+  ~LaunchTest() override {
+    // Whatever happened: no worker outlives its test.
+    if (std::filesystem::exists(file_)) RunProgram({"stop", file_}, Own());
+  }
+
+  void StartServer(const std::string& path = "") {
+    std::map<std::string, std::string> environment = Folders();
+    if (!path.empty()) environment["PATH"] = path;
+    auto server = SshServer::Start(environment);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+
+  // Of the devices and of the coordinator.
+  std::map<std::string, std::string> Folders() const {
+    return {{"XDG_STATE_HOME", folder_.File("state")},
+            {"XDG_CACHE_HOME", folder_.File("cache")}};
+  }
+  ProgramOptions Own() const { return {.environment = Folders()}; }
+
+  void WriteFile(const std::string& devices, const std::string& config) {
+    std::ofstream(file_) << "listen: \"127.0.0.1:" << port_
+                         << "\" token_file: \"token\" ssh_config: \"" << config
+                         << "\"\ndevices { name: \"desk\" ram_cap: \"64MiB\" "
+                            "threads: 1 }\n"
+                         << devices << "model { file: \""
+                         << std::getenv("SHOAL_SOURCE_DIR")
+                         << "/models/shoal-stories-3m-q8_0.gguf\" }\n";
+  }
+  // Runs this build's program, which is large: few tests copy it.
+  std::string Device(const std::string& name, const std::string& more = "",
+                     uint16_t port = 0) const {
+    return Copied(name, absl::StrCat("program: \"", SHOAL_PROGRAM, "\" ", more),
+                  port);
+  }
+  std::string Copied(const std::string& name, const std::string& more = "",
+                     uint16_t port = 0) const {
+    return absl::StrCat("devices { name: \"", name,
+                        "\" address: \"127.0.0.1\" ssh_port: ",
+                        port == 0 ? server_->port() : port,
+                        " ram_cap: \"64MiB\" threads: 1 ", more, " }\n");
+  }
+  // Of a device's worker; 0: none.
+  pid_t PidOf(const std::string& name) const {
+    std::ifstream file(
+        absl::StrCat(folder_.path(), "/state/shoal/fleet/", name, "/pid"));
+    pid_t pid = 0;
+    file >> pid;
+    return pid;
+  }
+  // A launch that fails; what it says.
+  std::string Failure() {
+    const ProgramResult result = RunProgram({"launch", file_}, Own());
+    EXPECT_EQ(result.exit_code, 1);
+    return result.err;
+  }
+  // A program of this name that comes before the system's.
+  std::string PathWith(const std::string& name, const std::string& script) {
+    const std::string folder = folder_.File("bin");
+    std::filesystem::create_directory(folder);
+    const std::string path = absl::StrCat(folder, "/", name);
+    std::ofstream(path) << "#!/bin/sh\n" << script << "\n";
+    std::filesystem::permissions(path, std::filesystem::perms::all);
+    return absl::StrCat(folder, ":/usr/local/bin:/usr/bin:/bin");
+  }
+
+  const testing::TemporaryFolder folder_;
+  const std::string file_ = folder_.File("fleet.textproto");
+  const uint16_t port_;
+  std::unique_ptr<SshServer> server_;
+};
+
+// A process that has ended and that nobody waited for does not run.
+bool IsRunning(pid_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
+  const std::string line{std::istreambuf_iterator<char>(file), {}};
+  return !line.empty() && !absl::StrContains(line, ") Z ");
+}
+
+bool AnyCommandLineHas(const std::string& text) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "cmdline");
+    const std::string line{std::istreambuf_iterator<char>(file), {}};
+    if (absl::StrContains(line, text)) return true;
+  }
+  return false;
+}
+
+TEST_F(LaunchTest, StartsThreeWorkersThatServeAndStopsExactlyThem) {
+  StartServer();
+  WriteFile(Copied("copied") + Device("given") + Device("third") +
+                "devices { name: \"here\" local: true ram_cap: \"64MiB\" "
+                "threads: 1 }\n",
+            server_->config());
+  const ProgramResult launched = RunProgram({"launch", file_}, Own());
+  ASSERT_EQ(launched.exit_code, 0) << launched.err;
+  for (const std::string name : {"copied", "given", "third", "here"}) {
+    EXPECT_THAT(launched.err, HasSubstr(name + ": started (pid "));
+    EXPECT_THAT(launched.err, HasSubstr("waits for the coordinator"));
+    ASSERT_GT(PidOf(name), 0);
+    EXPECT_TRUE(IsRunning(PidOf(name)));
+  }
+  EXPECT_FALSE(AnyCommandLineHas(kToken));
+  const pid_t copied = PidOf("copied");
+  const std::string worker_program =
+      std::filesystem::read_symlink(absl::StrCat("/proc/", copied, "/exe"));
+  EXPECT_THAT(worker_program,
+              HasSubstr(folder_.File("cache/shoal/bin/shoal-")));
+
+  const ProgramResult run = RunProgram({"run", "--cluster", file_, "--raw",
+                                        "-p", "Once upon", "--max-tokens", "4"},
+                                       Own());
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  for (const std::string name : {"copied", "given", "third", "here"}) {
+    EXPECT_THAT(run.err, HasSubstr(name + " joined ("));
+  }
+
+  const ProgramResult again = RunProgram({"launch", file_}, Own());
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_THAT(again.err,
+              HasSubstr(absl::StrCat("copied: runs already (pid ", copied)));
+
+  const ProgramResult stopped = RunProgram({"stop", file_}, Own());
+  EXPECT_EQ(stopped.exit_code, 0) << stopped.err;
+  EXPECT_THAT(stopped.err,
+              HasSubstr(absl::StrCat("copied: stopped (pid ", copied, ")")));
+  EXPECT_FALSE(IsRunning(copied));
+  EXPECT_FALSE(
+      std::filesystem::exists(folder_.File("state/shoal/fleet/copied/token")));
+  const ProgramResult once_more = RunProgram({"stop", file_}, Own());
+  EXPECT_EQ(once_more.exit_code, 0) << once_more.err;
+  EXPECT_THAT(once_more.err, HasSubstr("third: was not running"));
+}
+
+TEST_F(LaunchTest, AWorkerJoinsTheCoordinatorThatIsThereAlready) {
+  StartServer();
+  WriteFile(Device("one"), server_->config());
+  Program coordinator(
+      {"run", "--cluster", file_, "--raw", "-p", "Once", "--max-tokens", "2"},
+      Own());
+  ASSERT_TRUE(coordinator.WaitForError("waiting for one"));
+  const ProgramResult launched = RunProgram({"launch", file_}, Own());
+  EXPECT_EQ(launched.exit_code, 0) << launched.err;
+  EXPECT_EQ(coordinator.Wait().exit_code, 0);
+}
+
+TEST_F(LaunchTest, ADeadAddressIsNamedAndTheOthersStart) {
+  StartServer();
+  WriteFile(Device("dead", "", FreePort()) + Device("alive"),
+            server_->config());
+  const std::string said = Failure();
+  EXPECT_THAT(said, HasSubstr("dead: 127.0.0.1 port "));
+  EXPECT_THAT(said, HasSubstr("cannot be reached by ssh ("));
+  EXPECT_THAT(said, HasSubstr("Connection refused"));
+  EXPECT_THAT(said, HasSubstr("alive: started (pid "));
+  EXPECT_THAT(said, HasSubstr("1 of 2 workers were not started: dead"));
+}
+
+TEST_F(LaunchTest, AnOptionalDeviceMayBeAway) {
+  StartServer();
+  WriteFile(Device("dead", "optional: true", FreePort()) + Device("alive"),
+            server_->config());
+  const ProgramResult launched = RunProgram({"launch", file_}, Own());
+  EXPECT_EQ(launched.exit_code, 0) << launched.err;
+  EXPECT_THAT(launched.err, HasSubstr("dead: 127.0.0.1 port "));
+}
+
+TEST_F(LaunchTest, AWrongKeyAndANewHostAreToldApart) {
+  StartServer();
+  WriteFile(Device("one"), server_->stranger_config());
+  EXPECT_THAT(Failure(), HasSubstr("does not let this user in"));
+  WriteFile(Device("one"), server_->new_host_config());
+  EXPECT_THAT(Failure(), HasSubstr("does not know the host key"));
+}
+
+TEST_F(LaunchTest, AnotherProcessorIsRefusedBeforeAnythingIsCopied) {
+  StartServer(PathWith("uname", "echo mips64"));
+  WriteFile(Copied("one"), server_->config());
+  EXPECT_THAT(Failure(), HasSubstr("has another processor (mips64; "));
+  EXPECT_FALSE(std::filesystem::exists(folder_.File("cache/shoal/bin")));
+}
+
+TEST_F(LaunchTest, AMissingLibraryIsNamed) {
+  StartServer();
+  const std::string path = PathWith(
+      "broken",
+      "echo 'shoal: error while loading shared libraries: libzmq.so.5' >&2\n"
+      "exit 127");
+  WriteFile(Copied("one", absl::StrCat("program: \"",
+                                       folder_.File("bin/broken"), "\"")),
+            server_->config());
+  EXPECT_THAT(Failure(), HasSubstr("shared libraries: libzmq.so.5; install"));
+}
+
+TEST_F(LaunchTest, AFullDiskIsNamed) {
+  StartServer(
+      PathWith("cat",
+               "case \"$#\" in 0) echo 'cat: No space left on device' >&2; "
+               "exit 1 ;; *) exec /bin/cat \"$@\" ;; esac"));
+  WriteFile(Copied("one"), server_->config());
+  EXPECT_THAT(Failure(), HasSubstr("no space left on 127.0.0.1"));
+}
+
+TEST_F(LaunchTest, AWorkerThatEndsAtOnceIsReportedWithItsLastWords) {
+  StartServer();
+  PathWith("broken",
+           absl::StrCat("[ \"$1\" != --version ] || exec ", SHOAL_PROGRAM,
+                        " --version\n"
+                        "echo 'shoal: no such disk' >&2\nexit 1"));
+  WriteFile(Copied("one", absl::StrCat("program: \"",
+                                       folder_.File("bin/broken"), "\"")),
+            server_->config());
+  EXPECT_THAT(Failure(), HasSubstr("did not stay: shoal: no such disk"));
+}
+
+TEST_F(LaunchTest, AFileWithoutAPortOrATokenCannotBeLaunched) {
+  std::ofstream(file_) << "listen: \"127.0.0.1:0\" devices { name: \"a\" } "
+                          "devices { name: \"b\" local: true }";
+  EXPECT_THAT(Failure(), HasSubstr("listen: '127.0.0.1:0'"));
+  std::ofstream(file_) << "listen: \"127.0.0.1:" << port_
+                       << "\" devices { name: \"a\" } "
+                          "devices { name: \"b\" local: true }";
+  EXPECT_THAT(Failure(), HasSubstr("secrets: it is missing"));
+  std::ofstream(file_) << "listen: \"127.0.0.1:" << port_ << "\"";
+  EXPECT_THAT(Failure(), HasSubstr("none of them is started by launch"));
+}
+
+}  // namespace
+}  // namespace shoal::cli
