@@ -5,7 +5,6 @@ namespace with its own memory limit and disk rate; that needs root.
 """
 
 import json
-import mmap
 import os
 import subprocess
 import sys
@@ -171,51 +170,13 @@ def store_files(folder, names):
   return files
 
 
-def read_stored(path, bytes_max):
-  """Bytes per second of large direct reads of what the store's file holds: the
-  places of other devices' units are holes, which take no time."""
-  size = os.path.getsize(path)
-  buffer = mmap.mmap(-1, 4 * MIB)  # aligned, as direct reads want it
-  file = os.open(path, os.O_RDONLY | os.O_DIRECT)
-  done = 0
-  begin = time.monotonic()
-  end = 0
-  while done < bytes_max and end < size:
-    try:
-      at = os.lseek(file, end, os.SEEK_DATA)
-    except OSError:
-      break  # nothing more
-    end = os.lseek(file, at, os.SEEK_HOLE)
-    while at < end and done < bytes_max:
-      with memoryview(buffer) as view:
-        with view[:min(len(buffer), end - at)] as part:
-          got = os.preadv(file, [part], at)
-      if got <= 0:
-        break
-      done += got
-      at += got
-  return done / (time.monotonic() - begin)
-
-
-def disk_rate(lab, files, bytes_max=512 * MIB):
-  """Bytes per second of the slowest device when all read their stores at once,
-  one request after another."""
-  processes = []
-  for number, path in enumerate(files, 1):
-    words = [sys.executable, os.path.abspath(__file__), path, str(bytes_max)]
-    processes.append(subprocess.Popen(
-        lab.command(number, words) if lab else words,
-        stdout=subprocess.PIPE))
-  return min(float(process.communicate()[0]) for process in processes)
-
-
-def bench_disk_rate(shoal, files, engine, lab=None):
-  """Bytes per second of a `shoal bench disk` of each file at once, together: of
-  the size and depth that give most. File i is read by device i of the lab."""
+def bench_disk_rates(shoal, files, engine, lab=None, time="1s"):
+  """Bytes per second of a `shoal bench disk` of each file at once, together, by
+  size and depth of the requests. File i is read by device i of the lab."""
   processes = []
   for number, path in enumerate(files, 1):
     words = [shoal, "bench", "disk", "--file", path, "--io", engine, "--time",
-             "1s", "--json"]
+             time, "--json"]
     processes.append(subprocess.Popen(
         lab.command(number, words) if lab else words,
         stdout=subprocess.PIPE))
@@ -224,7 +185,7 @@ def bench_disk_rate(shoal, files, engine, lab=None):
     for rate in json.loads(process.communicate()[0])["rates"]:
       key = (rate["request_bytes"], rate["depth"])
       rates[key] = rates.get(key, 0) + rate["bytes_per_second"]
-  return max(rates.values())
+  return rates
 
 
 def run_in_lab(lab, shoal, folder, budgets, tokens, flags, isa="auto"):
@@ -321,7 +282,3 @@ DEVICE_HEAD = ["device", "share MiB", "resident MiB", "budget MiB",
                "VmHWM MiB", "read per pass (beyond share - resident)",
                "read in all MiB (kernel)", "compute ms", "stall", "wait",
                "exchange", "sum of pass"]
-
-
-if __name__ == "__main__":
-  print(read_stored(sys.argv[1], int(sys.argv[2])))

@@ -110,6 +110,29 @@ def case_balanced(arguments, lab_folder):
          max(rest_ms, disk_ms(result, rate)), 1.15)
 
 
+ROUNDS = 3
+
+
+def median(values):
+  return sorted(values)[len(values) // 2]
+
+
+def runs_beside_disk(arguments, lab, files, run):
+  """Runs in turns with bench disk, because a disk's rate drifts. The run of
+  middle speed; and bytes per second of all files together, of the request size
+  and depth that give most, each by the median of its turns."""
+  rates = {}
+  results = []
+  for _ in range(ROUNDS):
+    results.append(run())
+    engine = "uring" if "uring" in results[0]["devices"][0]["io"] else "pread"
+    for key, rate in lab_fleet.bench_disk_rates(arguments.shoal, files, engine,
+                                                lab, "150ms").items():
+      rates.setdefault(key, []).append(rate)
+  results.sort(key=lambda result: result["ms_per_token"])
+  return results[ROUNDS // 2], max(median(turns) for turns in rates.values())
+
+
 def case_seven(arguments, lab_folder):
   for count in (1, 2):
     names = names_of(count)
@@ -120,12 +143,11 @@ def case_seven(arguments, lab_folder):
     with lab_fleet.Lab(lab_folder, arguments.work, count,
                        memory=[limit] * count) as lab:
       files = lab_fleet.store_files(folder, names)
-      result = lab_fleet.run_in_lab(
-          lab, arguments.shoal, folder, [limit - 64 * MIB] * count,
-          max(4, arguments.tokens // 4), ["--ctx", "512", "--chunk", "16"])
-      engine = "uring" if "uring" in result["devices"][0]["io"] else "pread"
-      rate = lab_fleet.bench_disk_rate(arguments.shoal, files, engine,
-                                       lab) / count
+      result, rate = runs_beside_disk(
+          arguments, lab, files, lambda: lab_fleet.run_in_lab(
+              lab, arguments.shoal, folder, [limit - 64 * MIB] * count,
+              max(4, arguments.tokens // 4), ["--ctx", "512", "--chunk", "16"]))
+      rate /= count
     report("7B shape, %d device(s) of 1.5 GB, %.0f MB/s for each by bench disk" %
            (count, rate / 1e6), result, disk_ms(result, rate), 1.1)
 
@@ -171,22 +193,26 @@ def case_mapped(arguments, lab_folder):
                         4200 * MIB)
   path = lab_fleet.store_files(folder, names)[0]
   limit = os.path.getsize(path) // 2
+  flags = ["--ctx", "512", "--chunk", "16"]
+  tokens = max(4, arguments.tokens // 4)
+  rates = []
+  turns = []  # of the mapped reader, of our own
   with lab_fleet.Lab(lab_folder, arguments.work, 1, memory=[limit]) as lab:
-    rates = [dd_rate(lab, path)]
-    flags = ["--ctx", "512", "--chunk", "16"]
-    tokens = max(4, arguments.tokens // 4)
-    results = [
-        lab_fleet.run_in_lab(lab, arguments.shoal, folder, [limit - 64 * MIB],
-                             tokens, flags + more)
-        for more in (["--io", "mmap", "--weights", "stream"], [])]
-    rates.append(dd_rate(lab, path))
-  mapped, own = results
+    for _ in range(ROUNDS):
+      rates.append(dd_rate(lab, path))
+      turns.append([
+          lab_fleet.run_in_lab(lab, arguments.shoal, folder, [limit - 64 * MIB],
+                               tokens, flags + more)
+          for more in (["--io", "mmap", "--weights", "stream"], [])])
+  mapped, own = [
+      sorted(results, key=lambda result: result["ms_per_token"])[ROUNDS // 2]
+      for results in zip(*turns)]
+  dd = median(rates)
   rate = mapped["devices"][0]["share_bytes"] / mapped["ms_per_token"] * 1000
   print("### 7B shape, one device with memory for half of it\n")
   print("Mapped file %.1f ms per pass, %.0f MB/s; dd %.0f MB/s: %.2f of it, bar "
-        "0.80: %s.\n" % (mapped["ms_per_token"], rate / 1e6, max(rates) / 1e6,
-                         rate / max(rates),
-                         "met" if rate >= 0.8 * max(rates) else "MISSED"))
+        "0.80: %s.\n" % (mapped["ms_per_token"], rate / 1e6, dd / 1e6, rate / dd,
+                         "met" if rate >= 0.8 * dd else "MISSED"))
   gain = mapped["ms_per_token"] / own["ms_per_token"]
   print("Window and residents %.1f ms per pass: %.2f x as fast, bar 1.5: %s.\n" %
         (own["ms_per_token"], gain, "met" if gain >= 1.5 else "MISSED"))
