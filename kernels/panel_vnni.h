@@ -29,6 +29,8 @@ struct Panel {
   alignas(64) std::byte bytes[kPanelParts * N * 8 * kWordBytes];
   // [part][scale][tile][row]
   alignas(64) float scales[kPanelParts * kScales * N * kTileRows];
+  // The same times kRaised.
+  alignas(64) float raised[kPanelParts * kScales * N * kTileRows];
   alignas(64) float mins[kPanelParts * kMins * N * kTileRows + 1];
 };
 
@@ -65,7 +67,10 @@ struct Spreader {
                        std::make_integer_sequence<int, 8>());
     for (int k = 0; k < Type::kScales; ++k) {
       const int at = ((part * Type::kScales + k) * kTiles + n) * kTileRows;
-      V::StoreFloats(Type::template Scale<kPart>(head, k), panel.scales + at);
+      const auto scale = Type::template Scale<kPart>(head, k);
+      V::StoreFloats(scale, panel.scales + at);
+      V::StoreFloats(V::Mul(scale, V::BroadcastFloat(kRaised)),
+                     panel.raised + at);
       if constexpr (Type::kHasMin) {
         V::StoreFloats(Type::template Min<kPart>(head, k), panel.mins + at);
       }

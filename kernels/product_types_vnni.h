@@ -27,6 +27,11 @@ namespace {
 
 inline constexpr uint32_t kWordBytes = 64;  // a word of 4 bytes of 16 rows
 
+// Integer sums begin here: 2^23 + 2^22 as bits of a float, so that a sum s has
+// the bits of the float kRaised + s, and one instruction makes it scale * s.
+inline constexpr int32_t kRaisedBits = 0x4b400000;
+inline constexpr float kRaised = 12582912.0f;
+
 // A table of signed bytes as unsigned ones, `offset` too much.
 constexpr std::array<uint8_t, 16> Raised(const int8_t (&values)[16],
                                          int offset) {

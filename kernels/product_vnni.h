@@ -5,10 +5,13 @@
 //
 // Weights are read as unsigned bytes, `kOffset` too much; the activations' sums
 // take that off: sum((b - o) a) = sum(b a) - o sum(a). The sums are exact: at
-// most 32 * 255 * 127 + 255 * 32 * 127 < 2^22. Then one float multiply-add for
-// the scale and one for the minimum, parts in order, so that a token's bits do
-// not depend on the way taken. A part with two scales is summed with its own
-// scales and minima first, and then takes the activations' scale.
+// most 32 * 255 * 127 + 255 * 32 * 127 < 2^22. They are kept as floats near
+// kRaised, which costs nothing, so that one multiply-add makes scale * sum of
+// them, rounded once: scale * kRaised is exact, because the scales of all
+// formats have at most 22 bits. (Scales of 2^104 and more, which only MXFP4 has
+// room for, give NaN.) Then come a multiply-add for the minimum and one for the
+// activations' scale, parts in order, and within a part its scales, so that a
+// token's bits do not depend on the way taken.
 //   one token  product_vnni_one.h
 //   several    product_vnni_many.h
 

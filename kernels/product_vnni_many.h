@@ -44,10 +44,10 @@ struct PanelProduct {
   template <int T>
   struct Group {
     A8Rows rows;
-    // What the bytes' offset takes off.
-    alignas(64) int32_t offsets[T][kPanelParts * kScales];
-    // What the minima multiply: sums of activations; of quants only where the
-    // activations' scale comes later.
+    // Where its sums begin: raised, less what the bytes' offset adds.
+    alignas(64) int32_t starts[T][kPanelParts * kScales];
+    alignas(64) float scales[T][kPanelParts];
+    // What the minima multiply: sums of quants.
     alignas(64) float sums[T][kHasMin ? kPanelParts * kScales : 1];
 
     Group(const ActivationView& input, uint32_t token, int first,
@@ -61,38 +61,34 @@ struct PanelProduct {
             (panel.parts < kPanelParts / 2 || rows.blocks < kPanelParts / 2 ||
              token + static_cast<uint32_t>(t) + 1 >= input.tokens)) {
           SumSingly(t, panel.offset, panel.parts);
-        } else if constexpr (kScales == 1) {
-          Keep(V::SumPairs(rows.sums + 2 * part), panel.offset,
-               rows.scales + part, t, 0);
+          continue;
+        }
+        V::StoreFloats(V::LoadFloats(rows.scales + part), scales[t]);
+        if constexpr (kScales == 1) {
+          Keep(V::SumPairs(rows.sums + 2 * part), panel.offset, t, 0);
         } else {
           for (int i = 0; i < 2; ++i) {
-            Keep(V::Widen(rows.sums + 2 * part + 16 * i), panel.offset,
-                 rows.scales, t, 16 * i);
+            Keep(V::Widen(rows.sums + 2 * part + 16 * i), panel.offset, t,
+                 16 * i);
           }
         }
       }
     }
 
    private:
-    void Keep(Ints quants, int offset, const float* scales, int t, int at) {
-      V::StoreInts(V::Times(quants, -offset), &offsets[t][at]);
-      if constexpr (kHasMin) {
-        const Floats floats = V::ToFloats(quants);
-        V::StoreFloats(
-            kScales == 1 ? V::Mul(floats, V::LoadFloats(scales)) : floats,
-            &sums[t][at]);
-      }
+    void Keep(Ints quants, int offset, int t, int at) {
+      V::StoreInts(V::Sub(V::Broadcast(kRaisedBits), V::Times(quants, offset)),
+                   &starts[t][at]);
+      if constexpr (kHasMin) V::StoreFloats(V::ToFloats(quants), &sums[t][at]);
     }
     void SumSingly(int t, int offset, int parts) {
       for (int i = 0; i < parts * kScales; ++i) {
         const int quants = rows.SumOf<kScales>(t, i / kScales, i % kScales);
-        offsets[t][i] = -offset * quants;
-        if constexpr (kHasMin) {
-          const auto part = static_cast<uint64_t>(i / kScales);
-          sums[t][i] =
-              static_cast<float>(quants) *
-              (kScales == 1 ? rows.scales[t * rows.blocks + part] : 1.0f);
-        }
+        starts[t][i] = kRaisedBits - offset * quants;
+        if constexpr (kHasMin) sums[t][i] = static_cast<float>(quants);
+      }
+      for (int i = 0; i < parts; ++i) {
+        scales[t][i] = rows.scales[t * rows.blocks + i];
       }
     }
   };
@@ -124,96 +120,33 @@ struct PanelProduct {
   }
 
   template <int T>
-  static inline void AddPart(const PanelOfType& panel, const Group<T>& group,
-                             int part, Floats (&sum)[T][N]) {
+  [[gnu::always_inline]] static void AddPart(const PanelOfType& panel,
+                                             const Group<T>& group, int part,
+                                             Floats (&sum)[T][N]) {
     const A8Rows& rows = group.rows;
-    Floats scaled[T][N];  // of a part with two scales
 #pragma GCC unroll 2
     for (int k = 0; k < kScales; ++k) {
       const int index = part * kScales + k;
       Ints ints[T][N];
-#pragma GCC unroll 8
-      for (int t = 0; t < T; ++t) {
-#pragma GCC unroll 8
-        for (int n = 0; n < N; ++n) {
-          ints[t][n] = V::Broadcast(group.offsets[t][index]);
-        }
-      }
-      AddWords<T>(panel.bytes + (part * N * 8 + k * kWords) * kWordBytes,
-                  rows.quants + part * kA8BlockElements + 4 * k * kWords,
-                  rows.cols, ints);
+      V::template SumWords<kWords>(
+          panel.bytes + (part * N * 8 + k * kWords) * kWordBytes,
+          rows.quants + part * kA8BlockElements + 4 * k * kWords, rows.cols,
+          &group.starts[0][index], ints);
 #pragma GCC unroll 8
       for (int t = 0; t < T; ++t) {
         const Floats activation_scale =
-            V::BroadcastFloat(rows.scales[t * rows.blocks + part]);
+            V::BroadcastFloat(group.scales[t][part]);
 #pragma GCC unroll 8
         for (int n = 0; n < N; ++n) {
           const int at = (index * N + n) * kTileRows;
-          const Floats scale = V::LoadFloats(panel.scales + at);
-          const Floats floats = V::ToFloats(ints[t][n]);
-          if constexpr (kScales == 1) {
-            sum[t][n] =
-                V::MulAdd(floats, V::Mul(scale, activation_scale), sum[t][n]);
-          } else {
-            scaled[t][n] = k == 0 ? V::Mul(floats, scale)
-                                  : V::MulAdd(floats, scale, scaled[t][n]);
+          Floats scaled =
+              V::MulBits(ints[t][n], V::LoadFloats(panel.scales + at),
+                         V::LoadFloats(panel.raised + at));
+          if constexpr (kHasMin) {
+            scaled = V::MulSub(V::LoadFloats(panel.mins + at),
+                               V::BroadcastFloat(group.sums[t][index]), scaled);
           }
-        }
-      }
-    }
-    if constexpr (kScales == 1) {
-      if constexpr (kHasMin) SubtractMins<T>(panel, group, part, sum);
-    } else {
-      if constexpr (kHasMin) SubtractMins<T>(panel, group, part, scaled);
-#pragma GCC unroll 8
-      for (int t = 0; t < T; ++t) {
-        const Floats activation_scale =
-            V::BroadcastFloat(rows.scales[t * rows.blocks + part]);
-#pragma GCC unroll 8
-        for (int n = 0; n < N; ++n) {
-          sum[t][n] = V::MulAdd(scaled[t][n], activation_scale, sum[t][n]);
-        }
-      }
-    }
-  }
-
-  template <int T>
-  static inline void SubtractMins(const PanelOfType& panel,
-                                  const Group<T>& group, int part,
-                                  Floats (&from)[T][N]) {
-#pragma GCC unroll 2
-    for (int k = 0; k < kScales; ++k) {
-      const int index = part * kScales + k;
-#pragma GCC unroll 8
-      for (int t = 0; t < T; ++t) {
-        const Floats sum = V::BroadcastFloat(group.sums[t][index]);
-#pragma GCC unroll 8
-        for (int n = 0; n < N; ++n) {
-          from[t][n] =
-              V::MulSub(V::LoadFloats(panel.mins + (index * N + n) * kTileRows),
-                        sum, from[t][n]);
-        }
-      }
-    }
-  }
-
-  // Adds the products of the words under one scale.
-  template <int T>
-  static inline void AddWords(const std::byte* bytes, const int8_t* quants,
-                              uint64_t cols, Ints (&ints)[T][N]) {
-#pragma GCC unroll 8
-    for (int w = 0; w < kWords; ++w) {
-      Ints words[N];
-#pragma GCC unroll 8
-      for (int n = 0; n < N; ++n) {
-        words[n] = V::Load(bytes + (n * 8 + w) * kWordBytes);
-      }
-#pragma GCC unroll 8
-      for (int t = 0; t < T; ++t) {
-        const Ints a = V::Broadcast4(quants + t * cols + 4 * w);
-#pragma GCC unroll 8
-        for (int n = 0; n < N; ++n) {
-          ints[t][n] = V::Dot(ints[t][n], words[n], a);
+          sum[t][n] = V::MulAdd(scaled, activation_scale, sum[t][n]);
         }
       }
     }

@@ -50,24 +50,22 @@ struct OneToken {
       for (int i = 0; i < kCount; ++i) {
         const int part = i / Type::kScales, k = i % Type::kScales;
         const int sum = rows.SumOf<Type::kScales>(0, part, k);
-        if constexpr (Type::kOffset != 0) offsets_[i] = -Type::kOffset * sum;
-        if constexpr (Type::kHasMin) {
-          scaled_[i] = static_cast<float>(sum) *
-                       (Type::kScales == 1 ? rows.scales[part] : 1.0f);
+        if constexpr (Type::kOffset != 0) {
+          starts_[i] = kRaisedBits - Type::kOffset * sum;
         }
+        if constexpr (Type::kHasMin) sums_[i] = static_cast<float>(sum);
       }
     }
-    int32_t offset(int part, int k) const {
-      return Type::kOffset == 0 ? 0 : offsets_[part * Type::kScales + k];
+    int32_t start(int part, int k) const {
+      return Type::kOffset == 0 ? kRaisedBits
+                                : starts_[part * Type::kScales + k];
     }
-    float scaled(int part, int k) const {
-      return scaled_[part * Type::kScales + k];
-    }
+    float sum(int part, int k) const { return sums_[part * Type::kScales + k]; }
 
    private:
     static constexpr int kCount = Type::kParts * Type::kScales;
-    int32_t offsets_[kCount];
-    float scaled_[kCount];
+    int32_t starts_[kCount];
+    float sums_[kCount];
   };
 
   template <int... kPart>
@@ -87,30 +85,19 @@ struct OneToken {
                                Floats acc) {
     Prefetch<kPart>(data);
     const Floats activation_scale = V::BroadcastFloat(rows.scales[kPart]);
-    const Floats first = Products<kPart, 0>(data, rows, sums);
-    const Floats scale = Type::template Scale<kPart>(head, 0);
-    if constexpr (Type::kScales == 1) {
-      acc = V::MulAdd(first, V::Mul(scale, activation_scale), acc);
-      return SubtractMins<kPart>(head, sums, acc);
-    } else {
-      Floats both =
-          V::MulAdd(Products<kPart, 1>(data, rows, sums),
-                    Type::template Scale<kPart>(head, 1), V::Mul(first, scale));
-      both = SubtractMins<kPart>(head, sums, both);
-      return V::MulAdd(both, activation_scale, acc);
-    }
-  }
-
-  template <int kPart>
-  static inline Floats SubtractMins(const typename Type::Head& head,
-                                    const Sums& sums, Floats from) {
-    if constexpr (Type::kHasMin) {
-      for (int k = 0; k < Type::kScales; ++k) {
-        from = V::MulSub(Type::template Min<kPart>(head, k),
-                         V::BroadcastFloat(sums.scaled(kPart, k)), from);
+    for (int k = 0; k < Type::kScales; ++k) {
+      const Ints products = k == 0 ? Products<kPart, 0>(data, rows, sums)
+                                   : Products<kPart, 1>(data, rows, sums);
+      const Floats scale = Type::template Scale<kPart>(head, k);
+      Floats scaled = V::MulBits(products, scale,
+                                 V::Mul(scale, V::BroadcastFloat(kRaised)));
+      if constexpr (Type::kHasMin) {
+        scaled = V::MulSub(Type::template Min<kPart>(head, k),
+                           V::BroadcastFloat(sums.sum(kPart, k)), scaled);
       }
+      acc = V::MulAdd(scaled, activation_scale, acc);
     }
-    return from;
+    return acc;
   }
 
   // A part's share of the block, evenly: a burst of requests would keep the
@@ -124,14 +111,14 @@ struct OneToken {
     }
   }
 
-  // What stands under scale k of a part.
+  // What stands under scale k of a part, raised.
   template <int kPart, int k>
-  static inline Floats Products(const std::byte* data, const A8Rows& rows,
-                                const Sums& sums) {
+  static inline Ints Products(const std::byte* data, const A8Rows& rows,
+                              const Sums& sums) {
     constexpr int kWords = 8 / Type::kScales;
-    return V::ToFloats(AddWords<kPart, k * kWords>(
-        data, rows, V::Broadcast(sums.offset(kPart, k)),
-        std::make_integer_sequence<int, kWords>()));
+    return AddWords<kPart, k % Type::kScales * kWords>(
+        data, rows, V::Broadcast(sums.start(kPart, k)),
+        std::make_integer_sequence<int, kWords>());
   }
 
   template <int kPart, int kFirst, int... kWord>

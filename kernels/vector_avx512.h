@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/words_avx512.h"
+
 namespace shoal::kernels {
 namespace {
 
@@ -52,6 +54,28 @@ struct Avx512 {
         : "+v"(sums)
         : "v"(bytes), "m"(*reinterpret_cast<const Four*>(four)));
     return sums;
+  }
+
+  // sums[t][n] = starts[128 / kWords t] + the products of kWords words of tile
+  // n, tiles 8 words apart, and the words of token t.
+  template <int kWords, int T, int N>
+  static void SumWords(const std::byte* bytes, const int8_t* quants,
+                       uint64_t cols, const int32_t* starts,
+                       Ints (&sums)[T][N]) {
+    if constexpr (N == 2 && T >= 4) {
+      SumWordsAvx512<T, kWords>(bytes, quants, cols, starts, sums);
+    } else {
+      for (int t = 0; t < T; ++t) {
+        for (int n = 0; n < N; ++n) {
+          sums[t][n] = Broadcast(starts[128 / kWords * t]);
+          for (int w = 0; w < kWords; ++w) {
+            sums[t][n] =
+                DotBroadcast(sums[t][n], Load(bytes + (8 * n + w) * 64),
+                             quants + t * cols + 4 * w);
+          }
+        }
+      }
+    }
   }
 
   static Ints And(Ints a, Ints b) { return _mm512_and_si512(a, b); }
@@ -134,6 +158,10 @@ struct Avx512 {
   static Floats Mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
   static Floats MulAdd(Floats a, Floats b, Floats sum) {
     return _mm512_fmadd_ps(a, b, sum);
+  }
+  // a * b - c, of the numbers whose bits `a` has.
+  static Floats MulBits(Ints a, Floats b, Floats c) {
+    return _mm512_fmsub_ps(_mm512_castsi512_ps(a), b, c);
   }
   static Floats MulSub(Floats a, Floats b, Floats sum) {
     return _mm512_fnmadd_ps(a, b, sum);

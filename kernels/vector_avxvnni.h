@@ -62,6 +62,30 @@ struct AvxVnni {
     return Dot(sums, bytes, Broadcast4(four));
   }
 
+  // sums[t][n] = starts[128 / kWords t] + the products of kWords words of tile
+  // n, tiles 8 words apart, and the words of token t.
+  template <int kWords, int T, int N>
+  static void SumWords(const std::byte* bytes, const int8_t* quants,
+                       uint64_t cols, const int32_t* starts,
+                       Ints (&sums)[T][N]) {
+    for (int t = 0; t < T; ++t) {
+      for (int n = 0; n < N; ++n)
+        sums[t][n] = Broadcast(starts[128 / kWords * t]);
+    }
+#pragma GCC unroll 8
+    for (int w = 0; w < kWords; ++w) {
+#pragma GCC unroll 8
+      for (int n = 0; n < N; ++n) {
+        const Ints word = Load(bytes + (8 * n + w) * 64);
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t) {
+          sums[t][n] =
+              DotBroadcast(sums[t][n], word, quants + t * cols + 4 * w);
+        }
+      }
+    }
+  }
+
   static Ints And(Ints a, Ints b) {
     return {_mm256_and_si256(a.low, b.low), _mm256_and_si256(a.high, b.high)};
   }
@@ -180,6 +204,11 @@ struct AvxVnni {
   static Floats MulAdd(Floats a, Floats b, Floats sum) {
     return {_mm256_fmadd_ps(a.low, b.low, sum.low),
             _mm256_fmadd_ps(a.high, b.high, sum.high)};
+  }
+  // a * b - c, of the numbers whose bits `a` has.
+  static Floats MulBits(Ints a, Floats b, Floats c) {
+    return {_mm256_fmsub_ps(_mm256_castsi256_ps(a.low), b.low, c.low),
+            _mm256_fmsub_ps(_mm256_castsi256_ps(a.high), b.high, c.high)};
   }
   static Floats MulSub(Floats a, Floats b, Floats sum) {
     return {_mm256_fnmadd_ps(a.low, b.low, sum.low),
