@@ -180,6 +180,7 @@ void AddChatVerb(Command& root) {
   AddTemplateFlags(verb, flags->system, flags->raw);
   AddWhereFlags(verb, flags->where);
   AddHowFlags(verb, flags->how);
+  AddMemoryFileFlag(verb, flags->how);
   AddTraceFlag(verb, flags->how);
   AddSamplingFlags(verb, flags->sampling);
   verb.SetDetails(

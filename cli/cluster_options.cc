@@ -130,6 +130,7 @@ absl::StatusOr<SessionOptions> SessionOptionsOfCluster(
   options.plan.run.may_poll = CoresSuffice(options.local_devices);
   options.isa = how.isa;
   options.io = how.io;
+  options.memory_file = how.memory_file;
   options.listen_address = config.listen;
   options.join_timeout = config.join_timeout;
   options.coordinator_computes = config.coordinator_computes;

@@ -201,6 +201,16 @@ void AddTraceFlag(Command& verb, HowFlags& flags) {
                SetText(&flags.trace));
 }
 
+void AddMemoryFileFlag(Command& verb, HowFlags& flags) {
+  verb.AddFlag({.names = "--memory-file",
+                .value = "FILE",
+                .help = "A file with a size, read again while this process "
+                        "runs: a smaller one takes weights out of its memory, "
+                        "a larger one takes them back",
+                .group = kGroup},
+               SetText(&flags.memory_file));
+}
+
 coordinator::PlanOptions PlanOptionsOf(const HowFlags& flags,
                                        uint32_t trained_context, bool local) {
   coordinator::PlanOptions options;

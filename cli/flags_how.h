@@ -34,7 +34,8 @@ struct HowFlags {
   std::string isa = "auto";
   memory::IoEngine io = memory::IoEngine::kAuto;
   std::string store;
-  std::string trace;  // file to write; empty: none
+  std::string trace;        // file to write; empty: none
+  std::string memory_file;  // with a size; empty: none
   absl::Duration data_timeout = absl::Seconds(30);
 };
 
@@ -44,6 +45,9 @@ void AddHowFlags(Command& verb, HowFlags& flags);
 
 // Of the verbs that run a model themselves.
 void AddTraceFlag(Command& verb, HowFlags& flags);
+
+// Of the verbs that are a device themselves: --memory-file.
+void AddMemoryFileFlag(Command& verb, HowFlags& flags);
 
 // --threads, --store, --isa and --io, which workers have, too.
 void AddDeviceFlags(Command& verb, HowFlags& flags);

@@ -180,6 +180,7 @@ void AddRunVerb(Command& root) {
                SetText(&flags->dump_logits));
   AddWhereFlags(verb, flags->where);
   AddHowFlags(verb, flags->how);
+  AddMemoryFileFlag(verb, flags->how);
   AddTraceFlag(verb, flags->how);
   AddSamplingFlags(verb, flags->sampling);
   verb.SetDetails(

@@ -219,6 +219,7 @@ void AddServeVerb(Command& root) {
   AddServiceFlags(verb, *flags);
   AddWhereFlags(verb, flags->where);
   AddHowFlags(verb, flags->how);
+  AddMemoryFileFlag(verb, flags->how);
   verb.SetDetails(
       "Clients of the OpenAI dialect find /v1/chat/completions,\n"
       "/v1/completions and /v1/models; /healthz, /readyz and /metrics tell "

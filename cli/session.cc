@@ -84,6 +84,7 @@ absl::StatusOr<SessionOptions> SessionOptionsOf(const std::string& model,
   options.plan.run.may_poll = CoresSuffice(options.local_devices);
   options.isa = how.isa;
   options.io = how.io;
+  options.memory_file = how.memory_file;
   if (elsewhere) {
     options.listen_address = where.listen;
     options.expect = where.expect;
@@ -129,6 +130,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(
   device.threads = own.threads;
   device.isa = options.isa;
   device.io = options.io;
+  device.memory_file = options.memory_file;
   SHOAL_ASSIGN_OR_RETURN(const HostPort listen,
                          ParseHostPort(options.listen_address));
   device.bind_address = listen.host;
@@ -147,10 +149,13 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(
   session->coordinator_ = coordinator::Coordinator::Create(
       std::move(coordinator_options), *session->device_.engine,
       session->device_.profile);
+  session->rest_keeper_ = std::make_unique<RestKeeper>(
+      *session->coordinator_, *session->device_.engine);
   return session;
 }
 
 Session::~Session() {
+  rest_keeper_.reset();
   if (coordinator_ != nullptr) coordinator_->Shutdown();
   if (fleet_ != nullptr) fleet_->Stop(absl::Now() + kEndTimeout);
 }

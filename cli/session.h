@@ -19,6 +19,7 @@
 #include "cli/interrupt.h"
 #include "cli/local_fleet.h"
 #include "cli/progress.h"
+#include "cli/rest_keeper.h"
 #include "coordinator/coordinator.h"
 
 namespace shoal::cli {
@@ -39,6 +40,7 @@ struct SessionOptions {
   std::vector<LocalDeviceOptions> local_devices;
   std::string isa = "auto";
   memory::IoEngine io = memory::IoEngine::kAuto;
+  std::string memory_file;  // of this process, as DeviceOptions
   std::string listen_address = "127.0.0.1:0";
   // Workers from elsewhere: at least so many, and these.
   uint32_t expect = 0;
@@ -118,6 +120,7 @@ class Session {
   Progress progress_;
   Device device_;
   std::unique_ptr<coordinator::Coordinator> coordinator_;
+  std::unique_ptr<RestKeeper> rest_keeper_;  // ends before both
   base::Mutex mutex_;
   bool joining_ ABSL_GUARDED_BY(mutex_) = true;
   std::string lost_worker_ ABSL_GUARDED_BY(mutex_);

@@ -30,7 +30,6 @@ struct WorkerFlags {
   HowFlags how;
   std::string name;
   std::string token_file;
-  std::string memory_file;
   std::string bind;
   bool insecure = false;
 };
@@ -98,7 +97,7 @@ absl::Status RunWorker(const WorkerFlags& flags) {
   DeviceOptions options;
   options.name = flags.name.empty() ? HostName() : flags.name;
   options.budget_bytes = flags.worker.device.budget_bytes;
-  options.memory_file = flags.memory_file;
+  options.memory_file = flags.how.memory_file;
   options.disk_cap_bytes = flags.worker.device.disk_cap_bytes;
   options.threads = ThreadsOf(flags.how, 1);
   options.isa = flags.how.isa;
@@ -188,12 +187,7 @@ void AddWorkerVerb(Command& root) {
                 .help = "What the process may use for everything together "
                         "(80 % of the free memory)"},
                SetBytes(&flags->worker.device.budget_bytes));
-  verb.AddFlag({.names = "--memory-file",
-                .value = "FILE",
-                .help = "A file with a size, read again while the worker runs: "
-                        "a smaller one takes weights out of memory, a larger "
-                        "one takes them back"},
-               SetText(&flags->memory_file));
+  AddMemoryFileFlag(verb, flags->how);
   verb.AddFlag({.names = "--disk-cap",
                 .value = "SIZE",
                 .help = "Most disk for weights (no limit)"},

@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/mutex.h"
@@ -46,6 +47,7 @@ class Coordinator::Impl final : public RpcHandler {
   absl::Status RunTokens(std::span<const int32_t> ids, uint32_t first_position,
                          uint32_t session, uint32_t logits_rows,
                          std::span<float> logits);
+  void InTurn(absl::FunctionRef<void()> action) ABSL_LOCKS_EXCLUDED(turn_);
   std::vector<parallel::RankReport> Reports();
   std::vector<RankTrace> Traces();
   void Unload();
@@ -236,6 +238,11 @@ std::vector<RankTrace> Coordinator::Impl::Traces() {
   const auto deployed = deployment();
   if (deployed == nullptr) return {};
   return deployed->Traces(kReportTimeout);
+}
+
+void Coordinator::Impl::InTurn(absl::FunctionRef<void()> action) {
+  base::MutexLock turn(turn_);
+  action();
 }
 
 void Coordinator::Impl::Unload() {
@@ -453,6 +460,10 @@ absl::Status Coordinator::RunTokens(std::span<const int32_t> ids,
                                     uint32_t logits_rows,
                                     std::span<float> logits) {
   return impl_->RunTokens(ids, first_position, session, logits_rows, logits);
+}
+
+void Coordinator::InTurn(absl::FunctionRef<void()> action) {
+  impl_->InTurn(action);
 }
 
 std::vector<parallel::RankReport> Coordinator::Reports() {

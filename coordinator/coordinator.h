@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -144,6 +145,9 @@ class Coordinator {
   absl::Status RunTokens(std::span<const int32_t> ids, uint32_t first_position,
                          uint32_t session, uint32_t logits_rows,
                          std::span<float> logits);
+
+  // Calls `action` while nothing else is asked of the ranks.
+  void InTurn(absl::FunctionRef<void()> action);
 
   // Of all ranks, by rank. A rank that does not answer within 2 s is left out.
   std::vector<parallel::RankReport> Reports();

@@ -197,6 +197,17 @@ absl::Status RankEngine::ServePass(const transport::Frame& frame) {
   return RunLocally(served_, {}, {});
 }
 
+void RankEngine::Rest() {
+  if (runner_ == nullptr) return;
+  {
+    base::MutexLock lock(mutex_);
+    if (!aborted_.ok()) return;
+  }
+  if (absl::Status adapted = AdaptMemory(); !adapted.ok()) {
+    Fail(adapted).IgnoreError();
+  }
+}
+
 absl::Status RankEngine::AdaptMemory() {
   if (!watch_) return absl::OkStatus();
   if (auto wish = watch_->Poll(); wish.has_value()) {

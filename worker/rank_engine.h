@@ -65,6 +65,10 @@ class RankEngine final : public parallel::Rank {
                        std::span<const float> residual,
                        std::span<float> logits) override;
   absl::Status Serve() override;
+  // Rank 0, about once a second while no pass runs: gives memory up or takes
+  // some, as other ranks do in Serve(). Nothing without a plan. An error is
+  // that of the next RunPass().
+  void Rest();
   void Abort(absl::Status why) override;
   void Unload() override;
   parallel::RankReport Report() const override ABSL_LOCKS_EXCLUDED(mutex_);

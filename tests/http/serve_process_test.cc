@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 
+#include <fstream>
 #include <memory>
 #include <random>
 #include <string>
@@ -122,6 +123,16 @@ TEST_F(ServeProcessTest, AWorkerThatIsKilledIsReplacedAndTheTextIsTheSame) {
   }
   EXPECT_EQ(Story(), before);
   EXPECT_NE(cli::ChildrenOf(service_->pid()), workers);
+}
+
+TEST_F(ServeProcessTest, GivesMemoryUpThoughNobodyAsksForAnything) {
+  const std::string cap = cache_.File("cap");
+  std::ofstream(cap) << "1GiB";
+  Serve({"--memory-file", cap});
+  const std::string before = Story();
+  std::ofstream(cap) << "1MiB";
+  EXPECT_TRUE(service_->WaitForError("-> 0 B of")) << service_->so_far().err;
+  EXPECT_EQ(Story(), before);
 }
 
 // What strangers may send to the port, while somebody is served.

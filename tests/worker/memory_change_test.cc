@@ -185,6 +185,23 @@ TEST_F(MemoryChangeTest, AnIdleWorkerGivesMemoryUpBetweenPasses) {
   EXPECT_EQ(Report().resident_bytes, 0u);
 }
 
+TEST_F(MemoryChangeTest, RankZeroGivesMemoryUpWhileItRestsAndGoesOnAfter) {
+  SetCap(kBudget);
+  Start(1);
+  const std::vector<float> undisturbed = Passes(4);
+  SetCap(kBudget);
+  Start(1);
+  std::vector<float> rested = Passes(2);
+  SetCap(kBudget / 4);
+  fleet_->rank(0).Rest();
+  EXPECT_LE(fleet_->Reports()[0].resident_bytes, kBudget / 4);
+  const std::vector<float> after = Passes(2);
+  rested.insert(rested.end(), after.begin(), after.end());
+  EXPECT_EQ(rested, undisturbed);
+  fleet_->rank(0).Unload();
+  fleet_->rank(0).Rest();  // nothing to look after
+}
+
 TEST_F(MemoryChangeTest, ACapBelowTheFloorAtTheStartIsRefused) {
   SetCap(4096);
   FleetOptions options;
