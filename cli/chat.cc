@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "cli/client_mode.h"
 #include "cli/cluster_find.h"
 #include "cli/flag_values.h"
 #include "cli/flags_how.h"
@@ -102,11 +104,19 @@ class Talk {
   std::string text_;
 };
 
-absl::StatusOr<bool> ByTemplate(const ChatFlags& flags,
-                                const coordinator::Coordinator& coordinator) {
+// Who answers: a coordinator in this process, or one elsewhere.
+struct Answerer {
+  std::function<absl::StatusOr<coordinator::GenerateResult>(
+      const coordinator::GenerateRequest&, const coordinator::TextCallback&)>
+      generate;
+  bool has_template = false;
+  uint32_t context_positions = 0;
+};
+
+absl::StatusOr<bool> ByTemplate(const ChatFlags& flags, bool has_template) {
   if (flags.raw) return false;
   SHOAL_ASSIGN_OR_RETURN(const bool by_template,
-                         UsesConversation(coordinator, flags.system));
+                         UsesConversation(has_template, flags.system));
   if (!by_template) {
     std::fputs(
         "no chat template in the model: it goes on with the text as it is\n",
@@ -115,36 +125,26 @@ absl::StatusOr<bool> ByTemplate(const ChatFlags& flags,
   return by_template;
 }
 
-absl::Status Chat(const ChatFlags& flags) {
-  InterruptWatcher interrupt;
-  std::unique_ptr<TraceFile> trace;
-  if (!flags.how.trace.empty()) {
-    SHOAL_ASSIGN_OR_RETURN(trace, TraceFile::Create(flags.how.trace));
-  }
-  SHOAL_ASSIGN_OR_RETURN(const SessionOptions options,
-                         SessionOptionsOf(flags.model, flags.where, flags.how));
-  SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session,
-                         Session::Start(options, interrupt));
-  coordinator::Coordinator& coordinator = session->coordinator();
+// Until the input ends; the last answer, if there was one.
+absl::StatusOr<std::optional<coordinator::GenerateResult>> TalkWith(
+    const ChatFlags& flags, const Answerer& answerer,
+    const InterruptWatcher& interrupt) {
   coordinator::GenerateRequest request = RequestOf(flags.sampling);
   LineReader lines(interrupt);
   SHOAL_ASSIGN_OR_RETURN(const bool by_template,
-                         ByTemplate(flags, coordinator));
+                         ByTemplate(flags, answerer.has_template));
   Talk talk(by_template, flags.system);
   std::optional<coordinator::GenerateResult> last;
   while (const std::optional<std::string> line = lines.Next()) {
     if (line->empty()) continue;
     talk.AddLine(*line);
     talk.FillPrompt(request);
-    SHOAL_ASSIGN_OR_RETURN(coordinator::GenerateResult result,
-                           coordinator.Generate(
-                               request,
-                               [](absl::string_view text) {
-                                 std::fwrite(text.data(), 1, text.size(),
-                                             stdout);
-                                 std::fflush(stdout);
-                               },
-                               &interrupt.cancel()));
+    SHOAL_ASSIGN_OR_RETURN(
+        coordinator::GenerateResult result,
+        answerer.generate(request, [](absl::string_view text) {
+          std::fwrite(text.data(), 1, text.size(), stdout);
+          std::fflush(stdout);
+        }));
     std::fputs("\n", stdout);
     std::fflush(stdout);
     talk.AddAnswer(result.text);
@@ -154,11 +154,59 @@ absl::Status Chat(const ChatFlags& flags) {
     if (full) {
       return absl::ResourceExhaustedError(
           absl::StrCat("the conversation has filled the context of ",
-                       coordinator.context_positions(),
+                       answerer.context_positions,
                        " tokens; begin a new one, or allow more with --ctx"));
     }
     if (interrupt.interrupted()) break;
   }
+  return last;
+}
+
+absl::Status ChatAtCoordinator(const ChatFlags& flags,
+                               CoordinatorClient& client,
+                               InterruptWatcher& interrupt) {
+  if (!flags.how.trace.empty()) {
+    return absl::InvalidArgumentError(
+        "--trace needs a coordinator of one's own; leave it out, or end the "
+        "one that runs");
+  }
+  SHOAL_ASSIGN_OR_RETURN(
+      const ServedModel model,
+      WaitForModel(client, flags.where.join_timeout, interrupt));
+  Answerer answerer;
+  answerer.generate = [&](const auto& request, const auto& on_text) {
+    return client.Generate(request, on_text, interrupt.cancel());
+  };
+  answerer.has_template = model.has_chat_template;
+  answerer.context_positions = model.context_positions;
+  SHOAL_ASSIGN_OR_RETURN(const auto last, TalkWith(flags, answerer, interrupt));
+  if (last) std::fprintf(stderr, "\n%s", ResultLine(*last).c_str());
+  if (interrupt.interrupted()) return absl::CancelledError("interrupted");
+  return absl::OkStatus();
+}
+
+absl::Status Chat(const ChatFlags& flags) {
+  InterruptWatcher interrupt;
+  SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<CoordinatorClient> client,
+                         ChooseCoordinator(flags.where, !flags.model.empty()));
+  if (client != nullptr) return ChatAtCoordinator(flags, *client, interrupt);
+  std::unique_ptr<TraceFile> trace;
+  if (!flags.how.trace.empty()) {
+    SHOAL_ASSIGN_OR_RETURN(trace, TraceFile::Create(flags.how.trace));
+  }
+  SHOAL_ASSIGN_OR_RETURN(const SessionOptions options,
+                         SessionOptionsOf(flags.model, flags.where, flags.how));
+  SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session,
+                         Session::Start(options, interrupt));
+  coordinator::Coordinator& coordinator = session->coordinator();
+  Answerer answerer;
+  answerer.generate = [&](const auto& request, const auto& on_text) {
+    return coordinator.Generate(request, on_text, &interrupt.cancel());
+  };
+  SHOAL_ASSIGN_OR_RETURN(answerer.has_template, coordinator.HasChatTemplate());
+  answerer.context_positions = coordinator.context_positions();
+  SHOAL_ASSIGN_OR_RETURN(std::optional<coordinator::GenerateResult> last,
+                         TalkWith(flags, answerer, interrupt));
   if (trace != nullptr) SHOAL_RETURN_IF_ERROR(SaveTrace(coordinator, *trace));
   if (last) {
     std::fprintf(stderr, "\n%s",
@@ -179,6 +227,7 @@ void AddChatVerb(Command& root) {
                SetText(&flags->model));
   AddTemplateFlags(verb, flags->system, flags->raw);
   AddWhereFlags(verb, flags->where);
+  AddCoordinatorFlag(verb, flags->where);
   AddHowFlags(verb, flags->how);
   AddMemoryFileFlag(verb, flags->how);
   AddTraceFlag(verb, flags->how);
@@ -193,7 +242,8 @@ void AddChatVerb(Command& root) {
       "  shoal chat -m MODEL.gguf --raw --stop '\n'");
   verb.SetCheck([flags] {
     SHOAL_RETURN_IF_ERROR(ChooseCluster(flags->where));
-    if (flags->model.empty() && flags->where.cluster.empty()) {
+    if (flags->model.empty() && flags->where.cluster.empty() &&
+        flags->where.coordinator.empty()) {
       return absl::InvalidArgumentError(
           "--model is missing (a GGUF file, or a --cluster that names one)");
     }

@@ -51,7 +51,8 @@ absl::StatusOr<FoundCluster> FindCluster(const std::string& folder) {
 }
 
 absl::Status ChooseCluster(WhereFlags& flags) {
-  if (flags.local > 0 || !flags.cluster.empty() || !flags.listen.empty()) {
+  if (flags.local > 0 || !flags.cluster.empty() || !flags.listen.empty() ||
+      !flags.coordinator.empty()) {
     return absl::OkStatus();
   }
   SHOAL_ASSIGN_OR_RETURN(const FoundCluster found, FindCluster());

@@ -62,7 +62,23 @@ void AddWhereFlags(Command& verb, WhereFlags& flags) {
                  &flags.insecure);
 }
 
+void AddCoordinatorFlag(Command& verb, WhereFlags& flags) {
+  verb.AddFlag({.names = "--coordinator",
+                .value = "HOST:PORT",
+                .help = "Ask a coordinator that runs already (shoal serve)",
+                .group = kGroup},
+               SetText(&flags.coordinator));
+}
+
 absl::Status CheckWhereFlags(const WhereFlags& flags) {
+  if (!flags.coordinator.empty()) {
+    if (flags.local > 0 || !flags.listen.empty()) {
+      return absl::InvalidArgumentError(
+          "--coordinator asks one that runs already; leave out --local and "
+          "--listen");
+    }
+    return ParseHostPort(flags.coordinator).status();
+  }
   const int given =
       (flags.local > 0) + !flags.cluster.empty() + !flags.listen.empty();
   if (given > 1) {

@@ -14,10 +14,11 @@
 namespace shoal::cli {
 
 struct WhereFlags {
-  uint32_t local = 0;   // devices on this machine; 0: not given
-  std::string cluster;  // a file
-  std::string listen;   // HOST:PORT
-  uint32_t expect = 0;  // workers that will join
+  uint32_t local = 0;       // devices on this machine; 0: not given
+  std::string cluster;      // a file
+  std::string listen;       // HOST:PORT
+  uint32_t expect = 0;      // workers that will join
+  std::string coordinator;  // HOST:PORT of one that runs already
   absl::Duration join_timeout = absl::Minutes(2);
   std::string token_file;
   bool insecure = false;
@@ -26,6 +27,9 @@ struct WhereFlags {
 inline constexpr uint32_t kLocalDevicesMax = 64;
 
 void AddWhereFlags(Command& verb, WhereFlags& flags);
+
+// Of the verbs that can be clients.
+void AddCoordinatorFlag(Command& verb, WhereFlags& flags);
 
 // Errors: kInvalidArgument  flags that contradict each other
 absl::Status CheckWhereFlags(const WhereFlags& flags);

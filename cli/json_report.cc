@@ -1,5 +1,7 @@
 #include "cli/json_report.h"
 
+#include <utility>
+
 #include "absl/time/time.h"
 #include "nlohmann/json.hpp"
 
@@ -33,6 +35,18 @@ json PlanJson(const RunFacts& facts) {
       {"context_positions", facts.context_positions},
       {"stages", stages},
       {"notes", plan.notes}};
+}
+
+json ResultJson(const coordinator::GenerateResult& result) {
+  return {{"text", result.text},
+          {"token_ids", result.token_ids},
+          {"prompt_tokens", result.prompt_tokens},
+          {"finish_reason",
+           std::string(coordinator::ToString(result.finish_reason))},
+          {"time_to_first_token_ms",
+           absl::ToDoubleMilliseconds(result.time_to_first_token)},
+          {"ms_per_token", absl::ToDoubleMilliseconds(result.time_per_token())},
+          {"tokens_per_second", TokensPerSecond(result)}};
 }
 
 json DeviceJson(const RunFacts& facts, const parallel::RankReport& report) {
@@ -83,25 +97,19 @@ double TokensPerSecond(const coordinator::GenerateResult& result) {
 }
 
 std::string JsonReport(const RunFacts& facts) {
-  const coordinator::GenerateResult& result = facts.result;
   json devices = json::array();
   for (const parallel::RankReport& report : facts.reports) {
     devices.push_back(DeviceJson(facts, report));
   }
-  const json object = {
-      {"text", result.text},
-      {"token_ids", result.token_ids},
-      {"prompt_tokens", result.prompt_tokens},
-      {"finish_reason",
-       std::string(coordinator::ToString(result.finish_reason))},
-      {"time_to_first_token_ms",
-       absl::ToDoubleMilliseconds(result.time_to_first_token)},
-      {"ms_per_token", absl::ToDoubleMilliseconds(result.time_per_token())},
-      {"tokens_per_second", TokensPerSecond(result)},
-      {"unit_bytes_sent", facts.unit_bytes_sent},
-      {"plan", PlanJson(facts)},
-      {"devices", devices}};
+  json object = ResultJson(facts.result);
+  object["unit_bytes_sent"] = facts.unit_bytes_sent;
+  object["plan"] = PlanJson(facts);
+  object["devices"] = std::move(devices);
   return object.dump(2, ' ', false, json::error_handler_t::replace);
+}
+
+std::string JsonResult(const coordinator::GenerateResult& result) {
+  return ResultJson(result).dump(2, ' ', false, json::error_handler_t::replace);
 }
 
 }  // namespace shoal::cli

@@ -27,6 +27,9 @@ struct RunFacts {
 // Text that is no UTF-8 appears with U+FFFD.
 std::string JsonReport(const RunFacts& facts);
 
+// Of it what a client of a coordinator knows.
+std::string JsonResult(const coordinator::GenerateResult& result);
+
 // Per decode pass; 0 if there were none.
 double PerPass(uint64_t total, const parallel::RankReport& report);
 double MillisecondsPerPass(absl::Duration total,

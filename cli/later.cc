@@ -8,15 +8,12 @@ namespace shoal::cli {
 namespace {
 
 struct Later {
-  absl::string_view path;  // "*": under every verb
+  absl::string_view path;
   absl::string_view word;
   absl::string_view what;
 };
 
 constexpr std::array kLater = {
-    Later{"", "init", "cluster files by command; copy one of cluster-configs/"},
-    Later{"", "status", "the operator's view of a fleet"},
-    Later{"", "nodes", "the operator's view of a fleet"},
     Later{"", "top", "the operator's view of a fleet"},
     Later{"", "dashboard", "the operator's view of a fleet"},
     Later{"", "explain", "explaining a plan by measurement; use plan"},
@@ -27,14 +24,13 @@ constexpr std::array kLater = {
     Later{"bench", "e2e", "measuring whole runs; run --json tells"},
     Later{"model", "verify", "comparing model files; use model inspect"},
     Later{"plan", "--simulate", "planning for a described fleet"},
-    Later{"*", "--coordinator", "talking to a running service"},
 };
 
 }  // namespace
 
 std::string LaterFeature(absl::string_view path, absl::string_view word) {
   for (const Later& later : kLater) {
-    if (later.word == word && (later.path == "*" || later.path == path)) {
+    if (later.word == word && later.path == path) {
       return absl::StrCat(word, " is not there yet: ", later.what);
     }
   }

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "cli/client_mode.h"
 #include "cli/cluster_find.h"
 #include "cli/flag_values.h"
 #include "cli/flags_how.h"
@@ -67,13 +68,12 @@ absl::StatusOr<coordinator::GenerateRequest> MakeRequest(
 }
 
 // The prompt as what a user says, where the model has a chat template.
-absl::Status UseChatTemplate(const RunFlags& flags,
-                             const coordinator::Coordinator& coordinator,
+absl::Status UseChatTemplate(const RunFlags& flags, bool has_template,
                              coordinator::GenerateRequest& request) {
   auto* text = std::get_if<std::string>(&request.prompt);
   if (flags.raw || text == nullptr) return absl::OkStatus();
   SHOAL_ASSIGN_OR_RETURN(const bool conversation,
-                         UsesConversation(coordinator, flags.system));
+                         UsesConversation(has_template, flags.system));
   if (!conversation) {
     std::fputs(
         "no chat template in the model: the text is continued as it is\n",
@@ -86,8 +86,68 @@ absl::Status UseChatTemplate(const RunFlags& flags,
   return absl::OkStatus();
 }
 
+// Standard output, which may be closed while we write.
+class Printer {
+ public:
+  explicit Printer(InterruptWatcher& interrupt) : interrupt_(interrupt) {}
+
+  void Print(absl::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    if (std::fflush(stdout) != 0 && !closed_) {
+      closed_ = true;
+      interrupt_.cancel() = true;
+    }
+  }
+  coordinator::TextCallback callback() {
+    return [this](absl::string_view text) { Print(text); };
+  }
+  // Why the run did not end as it should.
+  absl::Status End() const {
+    if (interrupt_.interrupted()) return absl::CancelledError("interrupted");
+    if (closed_) return absl::UnavailableError("standard output was closed");
+    return absl::OkStatus();
+  }
+
+ private:
+  InterruptWatcher& interrupt_;
+  bool closed_ = false;
+};
+
+absl::Status RunAtCoordinator(const RunFlags& flags, CoordinatorClient& client,
+                              InterruptWatcher& interrupt) {
+  if (!flags.dump_logits.empty() || !flags.how.trace.empty()) {
+    return absl::InvalidArgumentError(
+        "--dump-logits and --trace need a coordinator of one's own; leave them "
+        "out, or end the one that runs");
+  }
+  SHOAL_ASSIGN_OR_RETURN(coordinator::GenerateRequest request,
+                         MakeRequest(flags));
+  SHOAL_ASSIGN_OR_RETURN(
+      const ServedModel model,
+      WaitForModel(client, flags.where.join_timeout, interrupt));
+  SHOAL_RETURN_IF_ERROR(
+      UseChatTemplate(flags, model.has_chat_template, request));
+  std::fputs("generating\n\n", stderr);
+  Printer print(interrupt);
+  SHOAL_ASSIGN_OR_RETURN(
+      const coordinator::GenerateResult result,
+      client.Generate(
+          request, flags.json ? coordinator::TextCallback() : print.callback(),
+          interrupt.cancel()));
+  if (flags.json) {
+    std::printf("%s\n", JsonResult(result).c_str());
+  } else {
+    if (!result.text.empty()) print.Print("\n");
+    std::fprintf(stderr, "\n%s", ResultLine(result).c_str());
+  }
+  return print.End();
+}
+
 absl::Status Run(const RunFlags& flags) {
   InterruptWatcher interrupt;
+  SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<CoordinatorClient> client,
+                         ChooseCoordinator(flags.where, !flags.model.empty()));
+  if (client != nullptr) return RunAtCoordinator(flags, *client, interrupt);
   std::unique_ptr<TraceFile> trace;
   if (!flags.how.trace.empty()) {
     SHOAL_ASSIGN_OR_RETURN(trace, TraceFile::Create(flags.how.trace));
@@ -99,21 +159,16 @@ absl::Status Run(const RunFlags& flags) {
   SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session,
                          Session::Start(options, interrupt));
   coordinator::Coordinator& coordinator = session->coordinator();
-  SHOAL_RETURN_IF_ERROR(UseChatTemplate(flags, coordinator, request));
+  SHOAL_ASSIGN_OR_RETURN(const bool has_template,
+                         coordinator.HasChatTemplate());
+  SHOAL_RETURN_IF_ERROR(UseChatTemplate(flags, has_template, request));
   std::fputs("generating\n\n", stderr);
-  bool output_closed = false;
-  const auto print = [&](absl::string_view text) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    if (std::fflush(stdout) != 0 && !output_closed) {
-      output_closed = true;
-      interrupt.cancel() = true;
-    }
-  };
+  Printer print(interrupt);
   SHOAL_ASSIGN_OR_RETURN(
       coordinator::GenerateResult result,
-      coordinator.Generate(request,
-                           flags.json ? coordinator::TextCallback() : print,
-                           &interrupt.cancel()));
+      coordinator.Generate(
+          request, flags.json ? coordinator::TextCallback() : print.callback(),
+          &interrupt.cancel()));
   if (!flags.dump_logits.empty() && !result.prompt_logits.empty()) {
     SHOAL_RETURN_IF_ERROR(WriteLogits(flags.dump_logits, result.prompt_logits));
   }
@@ -122,14 +177,10 @@ absl::Status Run(const RunFlags& flags) {
   if (flags.json) {
     std::printf("%s\n", JsonReport(facts).c_str());
   } else {
-    if (!facts.result.text.empty()) print("\n");
+    if (!facts.result.text.empty()) print.Print("\n");
     std::fprintf(stderr, "\n%s", SummaryText(facts).c_str());
   }
-  if (interrupt.interrupted()) return absl::CancelledError("interrupted");
-  if (output_closed) {
-    return absl::UnavailableError("standard output was closed");
-  }
-  return absl::OkStatus();
+  return print.End();
 }
 
 absl::Status CheckRunFlags(RunFlags& flags) {
@@ -140,7 +191,8 @@ absl::Status CheckRunFlags(RunFlags& flags) {
         "give the prompt, either as text with -p TEXT (- for standard input) "
         "or as --prompt-ids");
   }
-  if (flags.model.empty() && flags.where.cluster.empty()) {
+  if (flags.model.empty() && flags.where.cluster.empty() &&
+      flags.where.coordinator.empty()) {
     return absl::InvalidArgumentError(
         "--model is missing (a GGUF file, or a --cluster that names one)");
   }
@@ -179,6 +231,7 @@ void AddRunVerb(Command& root) {
                         "f32 per vocabulary entry"},
                SetText(&flags->dump_logits));
   AddWhereFlags(verb, flags->where);
+  AddCoordinatorFlag(verb, flags->where);
   AddHowFlags(verb, flags->how);
   AddMemoryFileFlag(verb, flags->how);
   AddTraceFlag(verb, flags->how);

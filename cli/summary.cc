@@ -89,10 +89,13 @@ std::string SummaryText(const RunFacts& facts) {
          Milliseconds(report.stall, report), Milliseconds(report.wait, report),
          Milliseconds(report.exchange, report)});
   }
-  const coordinator::GenerateResult& result = facts.result;
+  return absl::StrCat(table.Text(),
+                      "compute, stall, wait and exchange in ms per token\n",
+                      ReadingText(facts), ResultLine(facts.result));
+}
+
+std::string ResultLine(const coordinator::GenerateResult& result) {
   return absl::StrCat(
-      table.Text(), "compute, stall, wait and exchange in ms per token\n",
-      ReadingText(facts),
       absl::StrFormat(
           "%d prompt tokens, first token after %.0f ms; %d tokens, %.1f "
           "tokens/s",

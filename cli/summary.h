@@ -16,6 +16,9 @@ RunFacts FactsOf(coordinator::Coordinator& coordinator,
 
 std::string SummaryText(const RunFacts& facts);
 
+// Its last line: tokens and their rate.
+std::string ResultLine(const coordinator::GenerateResult& result);
+
 }  // namespace shoal::cli
 
 #endif  // SHOAL_CLI_SUMMARY_H_

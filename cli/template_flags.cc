@@ -1,7 +1,6 @@
 #include "cli/template_flags.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/status_macros.h"
 #include "cli/flag_values.h"
 
 namespace shoal::cli {
@@ -23,10 +22,8 @@ absl::Status CheckSystemFlag(const std::string& system, bool no_template) {
       "without; leave one of them out");
 }
 
-absl::StatusOr<bool> UsesConversation(
-    const coordinator::Coordinator& coordinator, const std::string& system) {
-  SHOAL_ASSIGN_OR_RETURN(const bool has_template,
-                         coordinator.HasChatTemplate());
+absl::StatusOr<bool> UsesConversation(bool has_template,
+                                      const std::string& system) {
   if (!has_template && !system.empty()) {
     return absl::InvalidArgumentError(
         "--system needs a chat template, and the model has none; put the text "

@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "cli/command.h"
-#include "coordinator/coordinator.h"
+#include "coordinator/generation.h"
 
 namespace shoal::cli {
 
@@ -18,10 +18,9 @@ void AddTemplateFlags(Command& verb, std::string& system, bool& raw);
 absl::Status CheckSystemFlag(const std::string& system, bool no_template);
 
 // Whether the loaded model takes a conversation.
-// Errors: kInvalidArgument  it has no template, and `system` is not empty; or
-//                           the template cannot be parsed
-absl::StatusOr<bool> UsesConversation(
-    const coordinator::Coordinator& coordinator, const std::string& system);
+// Errors: kInvalidArgument  it has no template, and `system` is not empty
+absl::StatusOr<bool> UsesConversation(bool has_template,
+                                      const std::string& system);
 
 // Empty but for the system message, if there is one.
 coordinator::Conversation ConversationWith(const std::string& system);

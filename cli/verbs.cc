@@ -23,9 +23,12 @@ void AddVerbs(Command& root) {
   AddServeVerb(root);
   AddWorkerVerb(root);
   AddPlanVerb(root);
+  AddInitVerb(root);
   AddConfigVerb(root);
   AddLaunchVerb(root);
   AddStopVerb(root);
+  AddStatusVerb(root);
+  AddNodesVerb(root);
   AddTokenizeVerb(root);
   AddModelVerb(root);
   AddStoreVerb(root);

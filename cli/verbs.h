@@ -12,11 +12,14 @@ void AddChatVerb(Command& root);
 void AddCompletionVerb(Command& root);
 void AddConfigVerb(Command& root);  // config check, explain
 void AddHelpVerb(Command& root);
+void AddInitVerb(Command& root);
 void AddLaunchVerb(Command& root);
 void AddModelVerb(Command& root);  // model inspect, quantize, synth
+void AddNodesVerb(Command& root);
 void AddPlanVerb(Command& root);
 void AddRunVerb(Command& root);
 void AddServeVerb(Command& root);
+void AddStatusVerb(Command& root);
 void AddStopVerb(Command& root);
 void AddStoreVerb(Command& root);  // store list, gc, verify
 void AddTokenizeVerb(Command& root);

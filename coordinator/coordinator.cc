@@ -11,6 +11,7 @@
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "coordinator/fleet_convert.h"
+#include "coordinator/fleet_status.h"
 #include "coordinator/generator.h"
 #include "coordinator/loaded_model.h"
 #include "coordinator/rpc_server.h"
@@ -91,6 +92,7 @@ class Coordinator::Impl final : public RpcHandler {
   mutable base::Mutex state_mutex_;
   std::shared_ptr<LoadedModel> model_ ABSL_GUARDED_BY(state_mutex_);
   std::shared_ptr<Deployment> deployment_ ABSL_GUARDED_BY(state_mutex_);
+  bool is_ready_ ABSL_GUARDED_BY(state_mutex_) = false;
   uint64_t unit_bytes_before_ ABSL_GUARDED_BY(state_mutex_) = 0;
   ClientGenerator client_generator_ ABSL_GUARDED_BY(state_mutex_);
 
@@ -163,6 +165,8 @@ absl::Status Coordinator::Impl::LoadModel(
     return started;
   }
   generator_ = std::make_unique<Generator>(model, *deployment);
+  base::MutexLock lock(state_mutex_);
+  is_ready_ = true;
   return absl::OkStatus();
 }
 
@@ -257,6 +261,7 @@ void Coordinator::Impl::UnloadInTurn() {
   std::shared_ptr<Deployment> deployment;
   {
     base::MutexLock lock(state_mutex_);
+    is_ready_ = false;
     deployment = std::exchange(deployment_, nullptr);
     model = std::exchange(model_, nullptr);
     if (model != nullptr) unit_bytes_before_ += model->units->bytes_served();
@@ -358,39 +363,28 @@ absl::StatusOr<std::vector<int32_t>> Coordinator::Impl::Tokenize(
 
 void Coordinator::Impl::FillModels(proto::ListModelsReply& reply) {
   base::MutexLock lock(state_mutex_);
-  if (model_ == nullptr || deployment_ == nullptr) return;
+  if (model_ == nullptr || deployment_ == nullptr || !is_ready_) return;
   auto& listed = *reply.add_models();
   listed.set_id(model_->file->description.id);
   listed.set_name(model_->file->description.name);
   listed.set_context_positions(deployment_->run().context_positions);
+  listed.set_has_chat_template(model_->RequireChatTemplate().ok());
 }
 
 void Coordinator::Impl::FillStatus(proto::FleetStatus& status) {
-  status.set_coordinator_name(profile0_.name);
+  FillDevices(devices(), status);
   status.set_program_version(options_.program_version);
-  bool is_coordinator = true;
-  for (const DeviceState& device : devices()) {
-    proto::DeviceStatus& added = *status.add_devices();
-    *added.mutable_profile() = ToProto(device.profile);
-    added.set_is_coordinator(is_coordinator);
-    if (device.rank >= 0) added.set_rank(static_cast<uint32_t>(device.rank));
-    added.set_silent_ms(
-        static_cast<uint32_t>(absl::ToInt64Milliseconds(device.silent)));
-    added.set_program_version(device.program_version);
-    is_coordinator = false;
-  }
+  std::shared_ptr<LoadedModel> model;
   std::shared_ptr<Deployment> deployment;
+  bool is_ready = false;
   {
     base::MutexLock lock(state_mutex_);
+    model = model_;
     deployment = deployment_;
-    if (model_ == nullptr || deployment == nullptr) return;
-    status.set_model_id(model_->file->description.id);
-    status.set_model_name(model_->file->description.name);
+    is_ready = is_ready_;
   }
-  status.set_epoch(deployment->plan().epoch);
-  if (deployment->failed()) {
-    status.set_failure(std::string(deployment->failure().message()));
-  }
+  if (model == nullptr || deployment == nullptr) return;
+  FillModel(*model->file, *deployment, is_ready, status);
 }
 
 absl::Status Coordinator::Impl::FillPlan(proto::Plan& plan) {

@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "tests/cli/program.h"
 #include "tests/cli/ssh_server.h"
+#include "tests/testing/free_port.h"
 #include "tests/testing/temporary_folder.h"
 
 namespace shoal::cli {
@@ -26,7 +27,7 @@ constexpr char kToken[] = "token-of-the-launch-test";
 
 class LaunchTest : public ::testing::Test {
  protected:
-  LaunchTest() : port_(FreePort()) {
+  LaunchTest() : port_(testing::FreePort()) {
     std::ofstream(folder_.File("token")) << kToken << "\n";
   }
   ~LaunchTest() override {
@@ -177,7 +178,7 @@ TEST_F(LaunchTest, AWorkerJoinsTheCoordinatorThatIsThereAlready) {
 
 TEST_F(LaunchTest, ADeadAddressIsNamedAndTheOthersStart) {
   StartServer();
-  WriteFile(Device("dead", "", FreePort()) + Device("alive"),
+  WriteFile(Device("dead", "", testing::FreePort()) + Device("alive"),
             server_->config());
   const std::string said = Failure();
   EXPECT_THAT(said, HasSubstr("dead: 127.0.0.1 port "));
@@ -189,8 +190,9 @@ TEST_F(LaunchTest, ADeadAddressIsNamedAndTheOthersStart) {
 
 TEST_F(LaunchTest, AnOptionalDeviceMayBeAway) {
   StartServer();
-  WriteFile(Device("dead", "optional: true", FreePort()) + Device("alive"),
-            server_->config());
+  WriteFile(
+      Device("dead", "optional: true", testing::FreePort()) + Device("alive"),
+      server_->config());
   const ProgramResult launched = RunProgram({"launch", file_}, Own());
   EXPECT_EQ(launched.exit_code, 0) << launched.err;
   EXPECT_THAT(launched.err, HasSubstr("dead: 127.0.0.1 port "));

@@ -1,9 +1,6 @@
 #include "tests/cli/ssh_server.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +15,7 @@
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "cli/subprocess.h"
+#include "tests/testing/free_port.h"
 
 namespace shoal::cli {
 namespace {
@@ -30,19 +28,6 @@ std::string Contents(const std::string& path) {
 }
 
 }  // namespace
-
-uint16_t FreePort() {
-  const int file = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  SHOAL_CHECK(bind(file, reinterpret_cast<sockaddr*>(&address), size) == 0);
-  SHOAL_CHECK(getsockname(file, reinterpret_cast<sockaddr*>(&address), &size) ==
-              0);
-  close(file);
-  return ntohs(address.sin_port);
-}
 
 absl::Status SshServer::MakeKeys() {
   for (const char* name : {"host_key", "key", "strange_key"}) {
@@ -77,7 +62,7 @@ void SshServer::WriteClientFiles() const {
 
 absl::Status SshServer::Run(
     const std::map<std::string, std::string>& environment) {
-  port_ = FreePort();
+  port_ = testing::FreePort();
   std::ofstream config(folder_.File("sshd_config"));
   config << "Port " << port_ << "\nListenAddress 127.0.0.1\nHostKey "
          << folder_.File("host_key") << "\nAuthorizedKeysFile "

@@ -48,9 +48,6 @@ class SshServer {
   int errors_ = -1;  // kept open: what it says meets no closed pipe
 };
 
-// A port of 127.0.0.1 that nobody listens on just now.
-uint16_t FreePort();
-
 }  // namespace shoal::cli
 
 #endif  // SHOAL_TESTS_CLI_SSH_SERVER_H_

@@ -1,0 +1,229 @@
+#include "cli/coordinator_client.h"
+
+#include <chrono>
+#include <thread>
+#include <utility>
+#include <variant>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/mutex.h"
+#include "base/status_macros.h"
+#include "cli/cluster_secrets.h"
+#include "cli/flags_where.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "grpcpp/support/channel_arguments.h"
+#include "proto/fleet_protocol.h"
+#include "proto/inference.grpc.pb.h"
+#include "proto/operator.grpc.pb.h"
+
+namespace shoal::cli {
+namespace {
+
+constexpr absl::Duration kCancelLook = absl::Milliseconds(50);
+
+std::shared_ptr<grpc::Channel> Dial(const ClientTarget& target) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(proto::kMessageBytesMax);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomChannel(
+      target.address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+proto::GenerateRequest ToProto(const coordinator::GenerateRequest& from) {
+  proto::GenerateRequest to;
+  if (const auto* text = std::get_if<std::string>(&from.prompt)) {
+    to.set_text(*text);
+  } else if (const auto* ids =
+                 std::get_if<std::vector<int32_t>>(&from.prompt)) {
+    to.mutable_token_ids()->mutable_ids()->Add(ids->begin(), ids->end());
+  } else {
+    auto& talk = *to.mutable_conversation();
+    for (const model::ChatMessage& message :
+         std::get<coordinator::Conversation>(from.prompt).messages) {
+      proto::ChatMessage& added = *talk.add_messages();
+      added.set_role(message.role);
+      added.set_content(message.content);
+    }
+  }
+  const coordinator::SamplingOptions& sampling = from.sampling;
+  to.mutable_sampling()->set_temperature(sampling.temperature);
+  to.mutable_sampling()->set_top_k(sampling.top_k);
+  to.mutable_sampling()->set_top_p(sampling.top_p);
+  to.mutable_sampling()->set_min_p(sampling.min_p);
+  to.mutable_sampling()->set_repeat_penalty(sampling.repeat_penalty);
+  to.mutable_sampling()->set_seed(sampling.seed);
+  to.set_max_tokens(from.max_tokens);
+  for (const std::string& stop : from.stop) to.add_stop(stop);
+  to.set_ignore_eos(from.ignore_eos);
+  return to;
+}
+
+coordinator::FinishReason ReasonFrom(const std::string& word) {
+  using coordinator::FinishReason;
+  for (const FinishReason reason :
+       {FinishReason::kEndOfText, FinishReason::kStopString,
+        FinishReason::kLength, FinishReason::kContext}) {
+    if (coordinator::ToString(reason) == word) return reason;
+  }
+  return FinishReason::kCancelled;
+}
+
+void TakeDone(const proto::GenerateDone& from,
+              coordinator::GenerateResult& to) {
+  to.token_ids.assign(from.token_ids().begin(), from.token_ids().end());
+  to.prompt_tokens = from.prompt_tokens();
+  to.finish_reason = ReasonFrom(from.finish_reason());
+  to.time_to_first_token = absl::Milliseconds(from.time_to_first_token_ms());
+  if (from.tokens_per_second() > 0 && to.token_ids.size() > 1) {
+    to.token_times.assign(to.token_ids.size() - 1,
+                          absl::Seconds(1 / from.tokens_per_second()));
+  }
+}
+
+FleetDevice DeviceFrom(const proto::DeviceStatus& from) {
+  FleetDevice to;
+  to.name = from.profile().name();
+  to.is_coordinator = from.is_coordinator();
+  if (from.has_rank()) to.rank = from.rank();
+  to.silent = absl::Milliseconds(from.silent_ms());
+  to.program_version = from.program_version();
+  to.isa = from.profile().isa();
+  to.threads = from.profile().threads();
+  to.budget_bytes = from.profile().budget_bytes();
+  to.unit_count = from.unit_count();
+  to.share_bytes = from.share_bytes();
+  return to;
+}
+
+}  // namespace
+
+absl::StatusOr<ClientTarget> ClientTargetOf(const ClusterConfig& config) {
+  ClientTarget target;
+  target.address = config.listen;
+  SHOAL_ASSIGN_OR_RETURN(const HostPort listen, ParseHostPort(config.listen));
+  if (IsWildcard(listen.host)) {
+    target.address = absl::StrCat("127.0.0.1:", listen.port);
+  }
+  SHOAL_ASSIGN_OR_RETURN(target.token, JoinTokenOf(config));
+  return target;
+}
+
+struct CoordinatorClient::Impl {
+  // What is shown with every call.
+  void Prepare(grpc::ClientContext& context) const {
+    if (token.empty()) return;
+    context.AddMetadata("authorization", absl::StrCat("Bearer ", token));
+  }
+  void Prepare(grpc::ClientContext& context, absl::Duration timeout) const {
+    Prepare(context);
+    context.set_deadline(std::chrono::system_clock::now() +
+                         absl::ToChronoMilliseconds(timeout));
+  }
+  absl::Status FromGrpc(const grpc::Status& status) const {
+    if (status.ok()) return absl::OkStatus();
+    const auto code = static_cast<absl::StatusCode>(status.error_code());
+    if (code == absl::StatusCode::kDeadlineExceeded ||
+        (code == absl::StatusCode::kUnavailable &&
+         absl::StrContains(status.error_message(), "connect"))) {
+      return absl::UnavailableError(absl::StrCat(
+          "no coordinator answers at ", address, ": ", status.error_message()));
+    }
+    return absl::Status(code, status.error_message());
+  }
+
+  std::string address;
+  std::string token;
+  std::unique_ptr<proto::Inference::Stub> inference;
+  std::unique_ptr<proto::Operator::Stub> operations;
+};
+
+CoordinatorClient::CoordinatorClient(const ClientTarget& target)
+    : impl_(std::make_unique<Impl>()) {
+  const auto channel = Dial(target);
+  impl_->address = target.address;
+  impl_->token = target.token;
+  impl_->inference = proto::Inference::NewStub(channel);
+  impl_->operations = proto::Operator::NewStub(channel);
+}
+
+CoordinatorClient::~CoordinatorClient() = default;
+
+absl::StatusOr<FleetState> CoordinatorClient::State(absl::Duration timeout) {
+  grpc::ClientContext context;
+  impl_->Prepare(context, timeout);
+  proto::FleetStatus reply;
+  SHOAL_RETURN_IF_ERROR(
+      impl_->FromGrpc(impl_->operations->GetStatus(&context, {}, &reply)));
+  FleetState state;
+  state.coordinator_name = reply.coordinator_name();
+  state.program_version = reply.program_version();
+  state.model_name = reply.model_name();
+  state.ready = reply.ready();
+  state.failure = reply.failure();
+  for (const proto::DeviceStatus& device : reply.devices()) {
+    state.devices.push_back(DeviceFrom(device));
+  }
+  return state;
+}
+
+absl::StatusOr<std::optional<ServedModel>> CoordinatorClient::Model(
+    absl::Duration timeout) {
+  grpc::ClientContext context;
+  impl_->Prepare(context, timeout);
+  proto::ListModelsReply reply;
+  SHOAL_RETURN_IF_ERROR(
+      impl_->FromGrpc(impl_->inference->ListModels(&context, {}, &reply)));
+  if (reply.models().empty()) return std::optional<ServedModel>();
+  const proto::ListModelsReply::Model& model = reply.models(0);
+  return ServedModel{model.name(), model.context_positions(),
+                     model.has_chat_template()};
+}
+
+absl::StatusOr<coordinator::GenerateResult> CoordinatorClient::Generate(
+    const coordinator::GenerateRequest& request,
+    const coordinator::TextCallback& on_text, const std::atomic<bool>& cancel) {
+  grpc::ClientContext context;
+  impl_->Prepare(context);
+  const auto reader = impl_->inference->Generate(&context, ToProto(request));
+  // Read() has no way to look at `cancel`.
+  base::Mutex mutex;
+  base::CondVar changed;
+  bool ended = false;
+  std::thread watcher([&] {
+    base::MutexLock lock(mutex);
+    while (!ended) {
+      if (cancel) context.TryCancel();
+      changed.WaitUntil(mutex, absl::Now() + kCancelLook);
+    }
+  });
+  const absl::Cleanup join = [&] {
+    {
+      base::MutexLock lock(mutex);
+      ended = true;
+      changed.NotifyAll();
+    }
+    watcher.join();
+  };
+  coordinator::GenerateResult result;
+  result.finish_reason = coordinator::FinishReason::kCancelled;
+  proto::GenerateEvent event;
+  while (reader->Read(&event)) {
+    if (event.has_done()) {
+      TakeDone(event.done(), result);
+      continue;
+    }
+    result.text += event.text();
+    if (on_text) on_text(event.text());
+  }
+  const grpc::Status finished = reader->Finish();
+  if (!finished.ok() && !cancel) return impl_->FromGrpc(finished);
+  return result;
+}
+
+}  // namespace shoal::cli

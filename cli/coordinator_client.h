@@ -1,0 +1,87 @@
+// A client of a coordinator that runs elsewhere: asks for text and for the
+// state of its fleet.
+
+#ifndef SHOAL_CLI_COORDINATOR_CLIENT_H_
+#define SHOAL_CLI_COORDINATOR_CLIENT_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "cli/cluster_config.h"
+#include "coordinator/generation.h"
+
+namespace shoal::cli {
+
+struct ClientTarget {
+  std::string address;  // HOST:PORT
+  std::string token;    // shown to it; empty: nothing is shown
+  // Of the fleet's authority; empty: no TLS.
+  std::string authority_certificate_pem;
+};
+
+// That of the fleet of a cluster file; a wildcard address becomes loopback.
+// Errors: of JoinTokenOf() and security::LoadFleetSecrets()
+absl::StatusOr<ClientTarget> ClientTargetOf(const ClusterConfig& config);
+
+struct FleetDevice {
+  std::string name;
+  bool is_coordinator = false;
+  std::optional<uint32_t> rank;  // nothing: not in the plan in force
+  absl::Duration silent;
+  std::string program_version;
+  std::string isa;
+  uint32_t threads = 0;
+  uint64_t budget_bytes = 0;
+  uint32_t unit_count = 0;
+  uint64_t share_bytes = 0;
+};
+
+struct FleetState {
+  std::string coordinator_name;
+  std::string program_version;
+  std::string model_name;  // empty: none is loaded
+  bool ready = false;
+  std::string failure;  // why the plan ended; empty: it has not
+  std::vector<FleetDevice> devices;
+};
+
+struct ServedModel {
+  std::string name;
+  uint32_t context_positions = 0;
+  bool has_chat_template = false;
+};
+
+// Threads: thread-compatible.
+class CoordinatorClient {
+ public:
+  explicit CoordinatorClient(const ClientTarget& target);
+  ~CoordinatorClient();
+
+  // Errors, here and below: kUnavailable       nobody answers there in time
+  //                         kPermissionDenied  the token is not the fleet's
+  absl::StatusOr<FleetState> State(absl::Duration timeout);
+
+  // Nothing while none is loaded.
+  absl::StatusOr<std::optional<ServedModel>> Model(absl::Duration timeout);
+
+  // As Coordinator::Generate(). Errors: those, too
+  absl::StatusOr<coordinator::GenerateResult> Generate(
+      const coordinator::GenerateRequest& request,
+      const coordinator::TextCallback& on_text,
+      const std::atomic<bool>& cancel);
+
+ private:
+  struct Impl;
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLI_COORDINATOR_CLIENT_H_
