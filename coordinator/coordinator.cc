@@ -364,11 +364,7 @@ absl::StatusOr<std::vector<int32_t>> Coordinator::Impl::Tokenize(
 void Coordinator::Impl::FillModels(proto::ListModelsReply& reply) {
   base::MutexLock lock(state_mutex_);
   if (model_ == nullptr || deployment_ == nullptr || !is_ready_) return;
-  auto& listed = *reply.add_models();
-  listed.set_id(model_->file->description.id);
-  listed.set_name(model_->file->description.name);
-  listed.set_context_positions(deployment_->run().context_positions);
-  listed.set_has_chat_template(model_->RequireChatTemplate().ok());
+  AddModel(*model_, deployment_->run(), reply);
 }
 
 void Coordinator::Impl::FillStatus(proto::FleetStatus& status) {

@@ -44,4 +44,13 @@ void FillModel(const ModelFile& model, Deployment& deployment, bool ready,
   }
 }
 
+void AddModel(const LoadedModel& model, const parallel::RunOptions& run,
+              proto::ListModelsReply& reply) {
+  proto::ListModelsReply::Model& added = *reply.add_models();
+  added.set_id(model.file->description.id);
+  added.set_name(model.file->description.name);
+  added.set_context_positions(run.context_positions);
+  added.set_has_chat_template(model.RequireChatTemplate().ok());
+}
+
 }  // namespace shoal::coordinator

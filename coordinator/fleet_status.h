@@ -7,7 +7,9 @@
 
 #include "coordinator/coordinator.h"
 #include "coordinator/deployment.h"
+#include "coordinator/loaded_model.h"
 #include "coordinator/placement.h"
+#include "proto/inference.pb.h"
 #include "proto/operator.pb.h"
 
 namespace shoal::coordinator {
@@ -20,6 +22,10 @@ void FillDevices(const std::vector<DeviceState>& devices,
 // unless it has failed.
 void FillModel(const ModelFile& model, Deployment& deployment, bool ready,
                proto::FleetStatus& status);
+
+// For clients that choose one.
+void AddModel(const LoadedModel& model, const parallel::RunOptions& run,
+              proto::ListModelsReply& reply);
 
 }  // namespace shoal::coordinator
 
