@@ -43,20 +43,21 @@ void UnitCompute::Attention(const PhaseSpec& phase,
                             const PhaseInput& input, const Accumulator& sum) {
   const AttentionSpec& spec = *phase.attention;
   const float* angles = AnglesOf(spec.rope);
-  ForEachBatch(units, [&](std::span<const UnitView> batch, const Tile& tile) {
-    AttentionTile(spec, batch, input, sum, tile, angles);
-  });
+  ForEachTile(phase, units, PartRole::kAttentionOutput, sum,
+              [&](std::span<const UnitView> some, const Tile& tile) {
+                AttentionTile(spec, some, input, tile, angles);
+              });
 }
 
 void UnitCompute::AttentionTile(const AttentionSpec& spec,
                                 std::span<const UnitView> units,
-                                const PhaseInput& input, const Accumulator& sum,
-                                const Tile& tile, const float* angles) {
+                                const PhaseInput& input, const Tile& tile,
+                                const float* angles) {
   const uint32_t heads_per_group = spec.head_count / spec.kv_head_count;
   const auto scratch_of = [&](uint32_t u) {
     return ScratchOf(spec, units[u], u, tile);
   };
-  BeginIntermediates();
+  const auto first = static_cast<uint32_t>(intermediates_.size());
   for (uint32_t u = 0; u < units.size(); ++u) {
     const AttentionScratch scratch = scratch_of(u);
     AddProduct(units[u], PartRole::kQuery, input, spec.query_input, tile,
@@ -87,9 +88,8 @@ void UnitCompute::AttentionTile(const AttentionSpec& spec,
   });
   RunAttention(spec, units, tile);
   ForEachToken(count, tile.count, [&](uint32_t u, uint32_t token) {
-    EncodeIntermediate(u, scratch_of(u).result, token);
+    EncodeIntermediate(first + u, scratch_of(u).result, token);
   });
-  RunOutputProducts(units, PartRole::kAttentionOutput, sum, tile);
 }
 
 void UnitCompute::NormHeads(const HeadNormSpec& norm, const UnitView& unit,

@@ -43,9 +43,9 @@ void UnitCompute::Experts(const PhaseSpec& phase,
 void UnitCompute::ExpertUnit(const ExpertsSpec& spec, const UnitView& unit,
                              const PhaseInput& input, const Accumulator& sum) {
   const std::span<const RoutedToken> tokens = routed_;
-  for (size_t begin = 0; begin < tokens.size(); begin += tile_tokens_max_) {
-    const size_t count =
-        std::min<size_t>(tile_tokens_max_, tokens.size() - begin);
+  const size_t tile_tokens = expert_tokens_max();
+  for (size_t begin = 0; begin < tokens.size(); begin += tile_tokens) {
+    const size_t count = std::min(tile_tokens, tokens.size() - begin);
     ExpertTile(spec, unit, tokens.subspan(begin, count), input, sum);
   }
 }
@@ -56,7 +56,7 @@ ActivationView UnitCompute::Gather(std::span<const RoutedToken> tokens,
   const uint32_t cols = from.cols;
   const bool a8 = from.encoding == Encoding::kA8;
   auto& buffer = a8 ? gathered_a8_ : gathered_f32_;
-  if (!buffer) buffer.emplace(from.encoding, tile_tokens_max_, cols);
+  if (!buffer) buffer.emplace(from.encoding, expert_tokens_max(), cols);
   buffer->Resize(static_cast<uint32_t>(tokens.size()));
   for (uint32_t i = 0; i < tokens.size(); ++i) {
     const uint64_t row = uint64_t{tokens[i].token} * cols;

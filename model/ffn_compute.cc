@@ -32,22 +32,22 @@ float* UnitCompute::Activate(Activation activation, const UnitView& unit,
 
 void UnitCompute::Ffn(const PhaseSpec& phase, std::span<const UnitView> units,
                       const PhaseInput& input, const Accumulator& sum) {
-  ForEachBatch(units, [&](std::span<const UnitView> batch, const Tile& tile) {
-    FfnTile(phase, batch, input, sum, tile);
-  });
+  ForEachTile(phase, units, PartRole::kDown, sum,
+              [&](std::span<const UnitView> some, const Tile& tile) {
+                FfnTile(phase, some, input, tile);
+              });
 }
 
 void UnitCompute::FfnTile(const PhaseSpec& phase,
                           std::span<const UnitView> units,
-                          const PhaseInput& input, const Accumulator& sum,
-                          const Tile& tile) {
+                          const PhaseInput& input, const Tile& tile) {
   const FfnSpec& spec = *phase.ffn;
   const bool gated = !spec.gate.tensor.empty();
   const auto up_of = [&](uint32_t u) { return ScratchOf(u, tile); };
   const auto gate_of = [&](uint32_t u) {
     return up_of(u) + uint64_t{tile.count} * units[u].layout->count;
   };
-  BeginIntermediates();
+  const auto first = static_cast<uint32_t>(intermediates_.size());
   for (uint32_t u = 0; u < units.size(); ++u) {
     AddProduct(units[u], PartRole::kUp, input, spec.input, tile, up_of(u));
     if (gated) {
@@ -73,9 +73,8 @@ void UnitCompute::FfnTile(const PhaseSpec& phase,
                          ScaleColumn(phase)];
       for (uint32_t i = 0; i < channels; ++i) result[i] *= factor;
     }
-    EncodeIntermediate(u, gated ? gate_of(u) : up_of(u), token);
+    EncodeIntermediate(first + u, gated ? gate_of(u) : up_of(u), token);
   });
-  RunOutputProducts(units, PartRole::kDown, sum, tile);
 }
 
 }  // namespace shoal::model

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "base/model_dimensions.h"
 
 namespace shoal::model {
 
@@ -17,11 +18,18 @@ using kernels::WeightType;
 
 namespace {
 
-constexpr uint32_t kTileTokensMax = 64;
 // Rows of one task: enough work to be worth handing out, little enough that
 // the last tasks of a product end together.
 constexpr uint32_t kTaskRows = 64;
 static_assert(kTaskRows % kernels::kTileRows == 0);
+// Sums of a tile lie in one page each, so that few of them fit in the caches at
+// once: a task copies so many rows of them side by side, if there are so many
+// tokens.
+constexpr uint32_t kSumRows = 32;
+constexpr uint32_t kSumTokensMin = 16;
+static_assert(kSumRows % kernels::kTileRows == 0);
+// Of one visit of the sums.
+constexpr size_t kUnitsMax = 64;
 // Of one unit from its inputs: queries, keys, values.
 constexpr uint32_t kProductsMax = 3;
 // So many steps of a token are over as soon as a team has begun.
@@ -46,7 +54,7 @@ uint32_t ScratchFloats(const PhaseSpec& phase, const UnitLayout& unit,
       return 2 * unit.count;
     case base::UnitKind::kExpert:
       // The results, and what is gathered in one encoding or both.
-      return 2 * unit.count + 3 * hidden;
+      return (2 * unit.count + 3 * hidden + 1) / 2;
     case base::UnitKind::kHub:
     case base::UnitKind::kHead:
       return 0;
@@ -61,17 +69,17 @@ UnitCompute::UnitCompute(const Options& options,
       kernels_(kernels),
       team_(team),
       kv_(kv),
-      tile_tokens_max_(std::min(options.tokens_max, kTileTokensMax)),
-      scratch_(uint64_t{tile_tokens_max_} * options.unit_scratch_floats),
-      quants_(scratch_.size()),
-      scales_(scratch_.size() / kA8BlockElements),
+      tile_tokens_max_(std::min(options.tokens_max, base::kTileTokens)),
+      scratch_(uint64_t{base::ScratchTokens(options.tokens_max)} *
+               options.unit_scratch_floats),
+      quants_(base::kIntermediatesPerFloat * scratch_.size()),
+      scales_(quants_.size() / kA8BlockElements),
       sums_(quants_.size() / kA8SumElements) {
   // How many units come at once depends on the disk: a pass must not allocate
   // because it was faster than before. The results of a unit's products lie in
   // its scratch. Pages that no batch fills cost nothing.
-  products_.reserve(uint64_t{tile_tokens_max_} *
-                    (options.unit_scratch_floats / kTaskRows + kProductsMax));
-  intermediates_.reserve(tile_tokens_max_);
+  products_.reserve(scratch_.size() / kTaskRows + kUnitsMax * kProductsMax);
+  intermediates_.reserve(kUnitsMax);
 }
 
 void UnitCompute::BeginPass(std::span<const TokenPlace> places) {
@@ -109,17 +117,40 @@ const float* UnitCompute::AnglesOf(const kernels::RopeParameters& parameters) {
          (places_.data() - pass_places_.data()) * width;
 }
 
-void UnitCompute::ForEachBatch(
-    std::span<const UnitView> units,
-    absl::FunctionRef<void(std::span<const UnitView>, const Tile&)> body) {
+void UnitCompute::ForEachTile(
+    const PhaseSpec& phase, std::span<const UnitView> units, PartRole role,
+    const Accumulator& sum,
+    absl::FunctionRef<void(std::span<const UnitView>, const Tile&)> compute) {
   const auto tokens = static_cast<uint32_t>(places_.size());
   const uint32_t tile_tokens = std::min(tokens, tile_tokens_max_);
-  const uint32_t batch_units = tile_tokens_max_ / tile_tokens;
+  uint32_t unit_floats = 1, cols = 1;
+  bool are_encoded = true;
+  for (const UnitView& unit : units) {
+    const UnitPart& part = *unit.layout->Find(role);
+    unit_floats = std::max(unit_floats,
+                           ScratchFloats(phase, *unit.layout, options_.hidden));
+    cols = std::max(cols, part.cols);
+    are_encoded = are_encoded && EncodingFor(part.type) != Encoding::kF32;
+  }
+  const auto fitting = [&](size_t room, uint32_t token_values) {
+    return std::clamp<size_t>(room / (uint64_t{tile_tokens} * token_values), 1,
+                              kUnitsMax);
+  };
+  const size_t tile_units = fitting(scratch_.size(), unit_floats);
+  // Others are used where they lie in the scratch.
+  const size_t batch_units =
+      are_encoded ? fitting(quants_.size(), cols) : tile_units;
   for (size_t first = 0; first < units.size(); first += batch_units) {
     const auto batch = units.subspan(
         first, std::min<size_t>(batch_units, units.size() - first));
     for (uint32_t begin = 0; begin < tokens; begin += tile_tokens) {
-      body(batch, {begin, std::min(tile_tokens, tokens - begin)});
+      const Tile tile = {begin, std::min(tile_tokens, tokens - begin),
+                         unit_floats};
+      BeginIntermediates();
+      for (size_t u = 0; u < batch.size(); u += tile_units) {
+        compute(batch.subspan(u, std::min(tile_units, batch.size() - u)), tile);
+      }
+      RunOutputProducts(batch, role, sum, tile);
     }
   }
 }
@@ -136,8 +167,7 @@ void UnitCompute::ForEachToken(
 }
 
 float* UnitCompute::ScratchOf(uint32_t unit_idx, const Tile& tile) {
-  return scratch_.data() +
-         uint64_t{unit_idx} * tile.count * options_.unit_scratch_floats;
+  return scratch_.data() + uint64_t{unit_idx} * tile.count * tile.unit_floats;
 }
 
 WeightMatrix UnitCompute::MatrixOf(const UnitView& unit, PartRole role) const {
@@ -224,27 +254,52 @@ void UnitCompute::EncodeIntermediate(uint32_t unit_idx, const float* from,
                      sums_.data() + quants / kA8SumElements);
 }
 
+template <typename Sum>
+void UnitCompute::AddOutputRows(uint32_t begin, uint32_t end, uint32_t tokens,
+                                ProductOutput::Mode mode, Sum* sums) {
+  const uint64_t stride = options_.hidden;
+  if (tokens < kSumTokensMin) {
+    for (const Product& p : products_) {
+      kernels_.product(p.matrix, begin, end, p.input, {mode, sums, stride});
+    }
+    return;
+  }
+  alignas(64) Sum block[base::kTileTokens * kSumRows];
+  const uint32_t rows = end - begin;
+  for (uint32_t t = 0; t < tokens; ++t) {
+    std::copy_n(sums + t * stride + begin, rows, block + t * kSumRows);
+  }
+  for (const Product& p : products_) {
+    WeightMatrix matrix = p.matrix;
+    matrix.data += kernels::BytesOf(matrix.type, uint64_t{begin} * matrix.cols);
+    matrix.rows = rows;
+    kernels_.product(matrix, 0, rows, p.input, {mode, block, kSumRows});
+  }
+  for (uint32_t t = 0; t < tokens; ++t) {
+    std::copy_n(block + t * kSumRows, rows, sums + t * stride + begin);
+  }
+}
+
 void UnitCompute::RunOutputProducts(std::span<const UnitView> units,
                                     PartRole role, const Accumulator& sum,
                                     const Tile& tile) {
   const uint32_t hidden = options_.hidden;
-  const bool f64 = sum.mode == ProductOutput::Mode::kAddF64;
-  ProductOutput output{sum.mode, sum.data, hidden};
   const uint64_t skip = uint64_t{tile.begin} * hidden;
-  if (f64) {
-    output.data = static_cast<double*>(sum.data) + skip;
-  } else {
-    output.data = static_cast<float*>(sum.data) + skip;
-  }
   // Found once: a unit's part of a task is over in less than a microsecond.
   for (size_t u = 0; u < units.size(); ++u) {
-    products_.push_back({MatrixOf(units[u], role), intermediates_[u], output});
+    products_.push_back({MatrixOf(units[u], role), intermediates_[u], {}});
   }
-  team_.Run(TaskCount(hidden), [&](uint32_t task, uint32_t) {
-    const uint32_t begin = task * kTaskRows;
-    const uint32_t end = std::min(begin + kTaskRows, hidden);
-    for (const Product& p : products_) {
-      kernels_.product(p.matrix, begin, end, p.input, p.output);
+  const uint32_t task_rows = tile.count < kSumTokensMin ? kTaskRows : kSumRows;
+  const uint32_t tasks = (hidden + task_rows - 1) / task_rows;
+  team_.Run(tasks, [&](uint32_t task, uint32_t) {
+    const uint32_t begin = task * task_rows;
+    const uint32_t end = std::min(begin + task_rows, hidden);
+    if (sum.mode == ProductOutput::Mode::kAddF64) {
+      AddOutputRows(begin, end, tile.count, sum.mode,
+                    static_cast<double*>(sum.data) + skip);
+    } else {
+      AddOutputRows(begin, end, tile.count, sum.mode,
+                    static_cast<float*>(sum.data) + skip);
     }
   });
   products_.clear();

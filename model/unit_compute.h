@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "base/model_dimensions.h"
 #include "kernels/kernel_table.h"
 #include "kernels/thread_team.h"
 #include "memory/kv_cache.h"
@@ -44,7 +45,8 @@ struct Accumulator {
   void* data = nullptr;
 };
 
-// Floats of scratch that computing one unit takes per token.
+// Floats of scratch that computing one unit takes per token, as
+// base::ModelDimensions counts them.
 uint32_t ScratchFloats(const PhaseSpec& phase, const UnitLayout& unit,
                        uint32_t hidden);
 
@@ -109,6 +111,7 @@ class UnitCompute {
   struct Tile {
     uint32_t begin = 0;
     uint32_t count = 0;
+    uint32_t unit_floats = 0;  // of scratch, per token
   };
   // The areas of one attention unit's scratch, each [tile tokens, n].
   struct AttentionScratch {
@@ -131,16 +134,18 @@ class UnitCompute {
   };
 
   // unit_compute.cc: steps that both kinds share.
-  // Cuts units and tokens into batches and tiles that fit the scratch; for
-  // each token the units come in order.
-  void ForEachBatch(
-      std::span<const UnitView> units,
-      absl::FunctionRef<void(std::span<const UnitView>, const Tile&)> body);
+  // Cuts units and tokens into tiles that fit the scratch, for each of which
+  // `compute` makes intermediates; adds part(role) x intermediates to the sums,
+  // for as many units at once as have room. For each token units come in order.
+  void ForEachTile(
+      const PhaseSpec& phase, std::span<const UnitView> units, PartRole role,
+      const Accumulator& sum,
+      absl::FunctionRef<void(std::span<const UnitView>, const Tile&)> compute);
   // Calls body(unit, token) for all of them; few of them without the team,
   // which takes a microsecond to start and end.
   void ForEachToken(uint32_t units, uint32_t tokens,
                     absl::FunctionRef<void(uint32_t, uint32_t)> body);
-  // The scratch of one unit of a batch.
+  // The scratch of one unit of a tile.
   float* ScratchOf(uint32_t unit_idx, const Tile& tile);
   const float* AnglesOf(const kernels::RopeParameters& parameters);
   kernels::WeightMatrix MatrixOf(const UnitView& unit, PartRole role) const;
@@ -162,13 +167,17 @@ class UnitCompute {
   // sum += part(role) x intermediate, for all units in order.
   void RunOutputProducts(std::span<const UnitView> units, PartRole role,
                          const Accumulator& sum, const Tile& tile);
+  // The same for rows [begin, end), `sums` being those of the tile.
+  template <typename Sum>
+  void AddOutputRows(uint32_t begin, uint32_t end, uint32_t tokens,
+                     kernels::ProductOutput::Mode mode, Sum* sums);
 
   // attention_compute.cc
   AttentionScratch ScratchOf(const AttentionSpec& spec, const UnitView& unit,
                              uint32_t unit_idx, const Tile& tile);
   void AttentionTile(const AttentionSpec& spec, std::span<const UnitView> units,
-                     const PhaseInput& input, const Accumulator& sum,
-                     const Tile& tile, const float* angles);
+                     const PhaseInput& input, const Tile& tile,
+                     const float* angles);
   // Biases, norms and rotation of one token's heads.
   void FinishHeads(const AttentionSpec& spec, const UnitView& unit,
                    const AttentionScratch& scratch, uint32_t token,
@@ -190,14 +199,17 @@ class UnitCompute {
 
   // ffn_compute.cc
   void FfnTile(const PhaseSpec& phase, std::span<const UnitView> units,
-               const PhaseInput& input, const Accumulator& sum,
-               const Tile& tile);
+               const PhaseInput& input, const Tile& tile);
   // gate := activation(gate) * up, or up := activation(up) without gates.
   // Returns which of them has the result.
   float* Activate(Activation activation, const UnitView& unit, float* gate,
                   float* up);
 
   // expert_compute.cc
+  // Tokens that go through the steps of an expert together.
+  uint32_t expert_tokens_max() const {
+    return base::ScratchTokens(options_.tokens_max) / 2;
+  }
   void ExpertUnit(const ExpertsSpec& spec, const UnitView& unit,
                   const PhaseInput& input, const Accumulator& sum);
   void ExpertTile(const ExpertsSpec& spec, const UnitView& unit,
@@ -216,8 +228,8 @@ class UnitCompute {
   std::span<const TokenPlace> pass_places_;
   std::span<const TokenPlace> places_;  // of them, those selected
   std::vector<Angles> angles_;
-  // The scratch holds so many tokens of one unit, or fewer of several.
   const uint32_t tile_tokens_max_;
+  // Of the largest unit's tokens, or more of smaller ones.
   std::vector<float> scratch_;
   std::vector<int8_t> quants_;
   std::vector<float> scales_;
@@ -226,7 +238,8 @@ class UnitCompute {
   std::vector<Product> products_;
   std::vector<kernels::ActivationView> intermediates_;
   std::vector<RoutedToken> routed_;
-  // [tile tokens, hidden]; made when the first expert is computed.
+  // [tokens of a tile of an expert, hidden]; made when the first expert is
+  // computed.
   std::optional<kernels::ActivationBuffer> gathered_a8_;
   std::optional<kernels::ActivationBuffer> gathered_f32_;
 };

@@ -74,8 +74,8 @@ uint64_t ActivationBytes(const Plan& plan, const Role& role, uint32_t rank,
     const uint64_t sum_bytes = plan.payload == Payload::kF64 ? 8 : 4;
     const uint64_t scratch = uint64_t{dimensions.unit_scratch_floats};
     bytes += tokens * (dimensions.input_bytes + hidden * sum_bytes);
-    bytes += std::min<uint64_t>(tokens, kTileTokens) *
-             (4 * scratch + A8Bytes(scratch));
+    bytes += base::ScratchTokens(plan.chunk_tokens) *
+             (4 * scratch + A8Bytes(base::kIntermediatesPerFloat * scratch));
     bytes += options.logits_rows_max * role.head_rows * 4;
   }
   // The residual, and the normed rows before they are encoded.

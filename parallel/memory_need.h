@@ -30,9 +30,6 @@ struct MemoryNeed {
   uint64_t base() const { return kv + activations + transport + hub_units; }
 };
 
-// Tokens that one tile of a unit's computation takes; scratch is per tile.
-inline constexpr uint32_t kTileTokens = 64;
-
 // What `elements` keys and values of one position take that lie in `blocks`
 // (base::UnitSpec).
 uint64_t KvBytes(KvFormat format, uint64_t elements, uint64_t blocks);
