@@ -87,18 +87,25 @@ TEST_F(MemoryNeedTest, ARankWithoutUnitsNeedsNoWindowAndNoActivations) {
 
 TEST_F(MemoryNeedTest, ActivationsOfALeafAreWhatItComputesWith) {
   plan_.chunk_tokens = 2;
-  // Input 64 + 2 * 6, sum 64 * 8, scratch 96 * 4 + 96 + 3 * 8, per token;
+  // Input 64 + 2 * 6, sum 64 * 8, scratch 96 * 4 + 2 * (96 + 3 * 8), per token;
   // logits of 500 rows.
-  EXPECT_EQ(Need(1).activations, 2u * (76 + 512 + 504) + 500 * 4);
+  EXPECT_EQ(Need(1).activations, 2u * (76 + 512 + 624) + 500 * 4);
   plan_.payload = Payload::kF32;
-  EXPECT_EQ(Need(1).activations, 2u * (76 + 256 + 504) + 500 * 4);
+  EXPECT_EQ(Need(1).activations, 2u * (76 + 256 + 624) + 500 * 4);
 }
 
 TEST_F(MemoryNeedTest, ScratchIsOfOneTileWhateverTheChunk) {
-  plan_.chunk_tokens = 64;
-  const uint64_t tile = Need(1).activations;
   plan_.chunk_tokens = 128;
-  EXPECT_EQ(Need(1).activations - tile, 64u * (76 + 512));
+  const uint64_t tile = Need(1).activations;
+  plan_.chunk_tokens = 256;
+  EXPECT_EQ(Need(1).activations - tile, 128u * (76 + 512));
+}
+
+TEST_F(MemoryNeedTest, ScratchIsOfAnEvenNumberOfTokens) {
+  plan_.chunk_tokens = 3;
+  const uint64_t three = Need(1).activations;
+  plan_.chunk_tokens = 4;
+  EXPECT_EQ(Need(1).activations - three, 76u + 512) << "nothing for scratch";
 }
 
 TEST_F(MemoryNeedTest, TheHubHoldsResidualAndLogitsToo) {
