@@ -27,9 +27,11 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/cluster-configs
   DESTINATION ${CMAKE_INSTALL_DATADIR}/shoal FILES_MATCHING
   PATTERN "*.textproto" PATTERN "*.gguf" PATTERN "*.md")
 
-configure_file(${PROJECT_SOURCE_DIR}/packaging/shoal-worker.service.in
-  ${PROJECT_BINARY_DIR}/shoal-worker.service @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/shoal-worker.service
-  DESTINATION lib/systemd/system)
-install(FILES ${PROJECT_SOURCE_DIR}/packaging/shoal-worker.default
-  DESTINATION ${CMAKE_INSTALL_DATADIR}/shoal)
+foreach(service serve worker)
+  configure_file(${PROJECT_SOURCE_DIR}/packaging/shoal-${service}.service.in
+    ${PROJECT_BINARY_DIR}/shoal-${service}.service @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/shoal-${service}.service
+    DESTINATION lib/systemd/system)
+  install(FILES ${PROJECT_SOURCE_DIR}/packaging/shoal-${service}.default
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/shoal)
+endforeach()

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <string>
 #include <utility>
@@ -154,6 +155,22 @@ TEST(ProgramTest, EveryVerbHasHelpInBothWays) {
     std::vector<std::string> with_flag = verb;
     with_flag.push_back("--help");
     EXPECT_EQ(RunProgram(with_flag).out, by_verb.out);
+  }
+}
+
+TEST(ProgramTest, TheReadmeNamesEveryVerb) {
+  std::ifstream file(
+      absl::StrCat(std::getenv("SHOAL_SOURCE_DIR"), "/README.md"));
+  const std::string readme{std::istreambuf_iterator<char>(file), {}};
+  Command root("shoal", "");
+  AddVerbs(root);
+  for (const auto& verb : root.verbs()) {
+    EXPECT_THAT(readme, HasSubstr("`shoal " + verb->name()));
+    for (const auto& inner : verb->verbs()) {
+      EXPECT_THAT(readme,
+                  ::testing::ContainsRegex("`shoal " + verb->name() +
+                                           " [a-z\\\\|]*" + inner->name()));
+    }
   }
 }
 

@@ -20,6 +20,8 @@ for file in bin/shoal share/doc/shoal/README.md share/doc/shoal/LICENSE \
   share/doc/shoal/docs/architecture.md share/shoal/shoal-worker.default \
   share/shoal/models/shoal-stories-3m-q8_0.gguf \
   share/bash-completion/completions/shoal \
+  share/shoal/shoal-serve.default share/shoal/cluster-configs/local-4.textproto \
+  lib/systemd/system/shoal-serve.service \
   lib/systemd/system/shoal-worker.service; do
   [[ -f "${prefix}/${file}" ]] || fail "not installed: ${file}"
 done
