@@ -120,6 +120,15 @@ uint32_t KvCache::Capacity(uint64_t session) const {
          options_.positions_per_page;
 }
 
+uint64_t KvCache::BytesMissing(uint64_t session,
+                               uint32_t position_count) const {
+  const auto found = sessions_.find(session);
+  const uint64_t have =
+      found == sessions_.end() ? 0 : found->second.blocks.size();
+  const uint64_t wanted = PageCountFor(position_count);
+  return wanted > have ? (wanted - have) * block_bytes_ : 0;
+}
+
 uint64_t KvCache::PageCountFor(uint32_t position_count) const {
   return base::AlignUp(position_count, options_.positions_per_page) /
          options_.positions_per_page;

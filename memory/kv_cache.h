@@ -21,7 +21,8 @@ namespace shoal::memory {
 // and stay where they are until they are given back.
 //
 // Memory:  one page of every stream is one block from the system; blocks that
-//          are given back are used again. At most budget_bytes in all.
+//          are given back are used again, or go to the system by
+//          FreeUnused(). At most budget_bytes in all.
 // Threads: thread-compatible.
 class KvCache {
  public:
@@ -51,6 +52,13 @@ class KvCache {
   // for that session that is not Pages(). Empty for an unknown session.
   // REQUIRES: stream < stream count.
   std::span<std::byte* const> Pages(uint64_t session, uint32_t stream) const;
+
+  // What Reserve() with the same arguments would take from bytes that are not in
+  // use.
+  uint64_t BytesMissing(uint64_t session, uint32_t position_count) const;
+
+  // Blocks that nobody uses go back to the system.
+  void FreeUnused() { free_blocks_.clear(); }
 
   // Positions that `session` has room for.
   uint32_t Capacity(uint64_t session) const;

@@ -18,6 +18,11 @@
 namespace shoal::worker {
 namespace {
 
+// Residents make room for KV in so many steps, none of them smaller than this:
+// each moves what stays.
+constexpr uint64_t kKvSteps = 8;
+constexpr uint64_t kKvStepMin = 4 * base::kMiB;
+
 using base::AlignUp;
 using memory::kStoreAlignment;
 using model::PartRole;
@@ -165,9 +170,9 @@ absl::Status LoadedRank::ReserveMemory(const RankResources& resources) {
   request.transport_bytes = need.transport;
   request.share_bytes = need.share;
   request.largest_unit_bytes = need.window_min;
-  SHOAL_ASSIGN_OR_RETURN(const memory::BudgetSplit split,
-                         memory::SplitBudget(request));
   CreateKv(need.kv);
+  kv_room_bytes_ = KvRoomFor(0);
+  SHOAL_ASSIGN_OR_RETURN(const memory::BudgetSplit split, Split());
   SHOAL_RETURN_IF_ERROR(CreateCache(split, resources));
   SHOAL_ASSIGN_OR_RETURN(
       accumulator_,
@@ -304,8 +309,20 @@ absl::StatusOr<bool> LoadedRank::SetBudget(uint64_t budget_bytes) {
   // A budget that is far from being used does not hold growth up.
   const uint64_t used = std::min(budget_.budget_bytes, budget_range().full);
   budget_.budget_bytes = std::min(budget_bytes, used + kGrowthBytesMax);
-  SHOAL_ASSIGN_OR_RETURN(const memory::BudgetSplit split,
-                         memory::SplitBudget(budget_));
+  SHOAL_RETURN_IF_ERROR(ApplySplit());
+  return budget_.budget_bytes == budget_bytes;
+}
+
+absl::StatusOr<memory::BudgetSplit> LoadedRank::Split() const {
+  memory::BudgetRequest now = budget_;
+  // Whether the plan fits is a question of all of its KV.
+  SHOAL_RETURN_IF_ERROR(memory::SplitBudget(now).status());
+  now.kv_bytes = kv_room_bytes_;
+  return memory::SplitBudget(now);
+}
+
+absl::Status LoadedRank::ApplySplit() {
+  SHOAL_ASSIGN_OR_RETURN(const memory::BudgetSplit split, Split());
   std::vector<bool> present;
   for (uint32_t i = 0; i < cache_->entry_count(); ++i) {
     present.push_back(cache_->is_resident(i));
@@ -317,7 +334,33 @@ absl::StatusOr<bool> LoadedRank::SetBudget(uint64_t budget_bytes) {
         cache_->ChangeResidents(resident, WindowBytes(split, resident)));
   }
   NoteMemory(split);
-  return budget_.budget_bytes == budget_bytes;
+  return absl::OkStatus();
+}
+
+uint64_t LoadedRank::KvRoomFor(uint64_t bytes) const {
+  const uint64_t step =
+      std::max({budget_.kv_bytes / kKvSteps, kv_->block_bytes(), kKvStepMin});
+  const uint64_t steps = std::max<uint64_t>(1, (bytes + step - 1) / step);
+  return std::min(budget_.kv_bytes, steps * step);
+}
+
+absl::Status LoadedRank::MakeRoomForKv(const parallel::Pass& pass) {
+  uint64_t used = kv_->bytes_in_use();
+  for (const parallel::PassRow& row : pass.rows) {
+    used +=
+        kv_->BytesMissing(row.session, row.first_position + row.token_count);
+  }
+  const uint64_t wanted = KvRoomFor(used);
+  if (used > kv_room_bytes_) {
+    kv_room_bytes_ = wanted;
+    return ApplySplit();
+  }
+  // Not for one step less: the next text may be as long as the last.
+  if (KvRoomFor(wanted + 1) >= kv_room_bytes_) return absl::OkStatus();
+  kv_->FreeUnused();
+  kv_room_bytes_ = std::max(
+      wanted, kv_room_bytes_ - std::min(kv_room_bytes_, kGrowthBytesMax));
+  return ApplySplit();
 }
 
 void LoadedRank::CreateBuffers(const RankResources& resources) {

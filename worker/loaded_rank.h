@@ -27,6 +27,7 @@
 #include "model/phase_input.h"
 #include "model/unit_compute.h"
 #include "model/unit_table.h"
+#include "parallel/pass.h"
 #include "parallel/rank.h"
 #include "worker/hub_units.h"
 #include "worker/phase_work.h"
@@ -90,6 +91,13 @@ class LoadedRank {
   // What SetBudget() may be given.
   memory::MemoryWatch::Range budget_range() const;
 
+  // Before a pass: residents leave room for the KV of its sessions, and take,
+  // by at most kGrowthBytesMax a pass, what none of them will use of the room
+  // for KV that the plan provides. It goes in eighths, so that a text makes few
+  // changes. Bits stay.
+  // Errors: as SetBudget()
+  absl::Status MakeRoomForKv(const parallel::Pass& pass);
+
   // Between passes: residents go, or come, until the process takes at most
   // `budget_bytes`, but for the pass after it at most kGrowthBytesMax more than
   // before; call it again until it is true that all is done. Bits stay.
@@ -117,6 +125,11 @@ class LoadedRank {
   uint64_t WindowBytes(const memory::BudgetSplit& split,
                        const std::vector<bool>& resident) const;
   absl::Status ReserveMemory(const RankResources& resources);
+  // What residents leave for so much KV: in steps.
+  uint64_t KvRoomFor(uint64_t bytes) const;
+  // The budget, with the KV that there is room for now.
+  absl::StatusOr<memory::BudgetSplit> Split() const;
+  absl::Status ApplySplit();
   void NoteMemory(const memory::BudgetSplit& split);
   absl::Status CreateCache(const memory::BudgetSplit& split,
                            const RankResources& resources);
@@ -145,7 +158,8 @@ class LoadedRank {
   std::vector<float> residual_;
   std::vector<std::byte> piece_;
   uint64_t payload_bytes_max_ = 0;
-  memory::BudgetRequest budget_;  // the present one
+  memory::BudgetRequest budget_;  // the present one, with all of the KV
+  uint64_t kv_room_bytes_ = 0;    // what KV may take without MakeRoomForKv()
   parallel::RankReport facts_;
 };
 

@@ -221,11 +221,15 @@ absl::Status RankEngine::AdaptMemory() {
     TellMemory(*wish_);
     wish_.reset();
   }
+  NoteMemory();
+  return absl::OkStatus();
+}
+
+void RankEngine::NoteMemory() {
   base::MutexLock lock(mutex_);
   report_.budget_bytes = loaded_->facts().budget_bytes;
   report_.resident_bytes = loaded_->facts().resident_bytes;
   report_.window_bytes = loaded_->facts().window_bytes;
-  return absl::OkStatus();
 }
 
 void RankEngine::TellMemory(const memory::MemoryWatch::Wish& wish) const {
@@ -247,6 +251,9 @@ absl::Status RankEngine::RunLocally(const parallel::Pass& pass,
                                     std::span<const float> residual,
                                     std::span<float> logits) {
   if (absl::Status adapted = AdaptMemory(); !adapted.ok()) return Fail(adapted);
+  if (absl::Status room = loaded_->MakeRoomForKv(pass); !room.ok())
+    return Fail(room);
+  NoteMemory();
   const absl::Time begin = absl::Now();
   const auto channels = Channels();
   const uint64_t sent = channels ? channels->bytes_sent() : 0;

@@ -92,6 +92,7 @@ class RankEngine final : public parallel::Rank {
   absl::Status ServePass(const transport::Frame& frame);
   // Between passes: gives memory up or takes some, as the watch wishes.
   absl::Status AdaptMemory();
+  void NoteMemory() ABSL_LOCKS_EXCLUDED(mutex_);
   void TellMemory(const memory::MemoryWatch::Wish& wish) const;
   absl::Status OpenPass(const parallel::Pass& pass);
   absl::Status RunLocally(const parallel::Pass& pass,

@@ -202,6 +202,57 @@ TEST_F(MemoryChangeTest, RankZeroGivesMemoryUpWhileItRestsAndGoesOnAfter) {
   fleet_->rank(0).Rest();  // nothing to look after
 }
 
+// A short text of a plan for long ones.
+TEST_F(MemoryChangeTest, WeightsHaveTheMemoryThatNoTextUsesYet) {
+  constexpr uint32_t kContext = 6144;
+  constexpr uint32_t kChunk = 512;
+  FleetOptions options;
+  options.run.context_positions = kContext;
+  options.run.kv = parallel::KvFormat::kF32;
+  options.chunk_tokens = kChunk;
+  const std::string model = absl::StrCat(std::getenv("SHOAL_SOURCE_DIR"),
+                                         "/models/shoal-stories-3m-q8_0.gguf");
+  std::vector<int32_t> text(kContext);
+  for (uint32_t i = 0; i < kContext; ++i) text[i] = 300 + i % 1000;
+  const auto read = [&text](InProcessFleet& fleet, uint32_t begin,
+                            uint32_t end) {
+    std::vector<float> last;
+    for (uint32_t at = begin; at < end; at += kChunk) {
+      const auto logits =
+          fleet.Evaluate(std::span(text).subspan(at, kChunk), at, 1);
+      EXPECT_TRUE(logits.ok()) << logits.status();
+      if (logits.ok()) last = *logits;
+    }
+    return last;
+  };
+
+  options.store_root = folder_.File("all");
+  auto all = InProcessFleet::Create(model, options);
+  ASSERT_TRUE(all.ok()) << all.status();
+  const std::vector<float> reference = read(**all, 0, 8 * kChunk);
+  const RankReport needs = (*all)->Reports()[0];
+  ASSERT_GT(needs.kv_bytes, 2 * needs.share_bytes);
+  all->reset();
+
+  options.store_root = folder_.File("tight");
+  // With the whole KV it holds about half of the weights; 3 MiB for the rest.
+  options.budget_bytes = needs.kv_bytes + needs.share_bytes / 2 + (3 << 20);
+  auto fleet = InProcessFleet::Create(model, options);
+  ASSERT_TRUE(fleet.ok()) << fleet.status();
+  read(**fleet, 0, kChunk);
+  const RankReport begin = (*fleet)->Reports()[0];
+  EXPECT_EQ(begin.resident_bytes, begin.share_bytes);
+  EXPECT_EQ(read(**fleet, kChunk, 8 * kChunk), reference);
+  read(**fleet, 8 * kChunk, kContext);
+  const RankReport end = (*fleet)->Reports()[0];
+  EXPECT_LT(end.resident_bytes, end.share_bytes);
+  EXPECT_LE(end.kv_bytes + end.resident_bytes + end.window_bytes,
+            options.budget_bytes);
+  // And back with the next text.
+  for (int i = 0; i < 3; ++i) read(**fleet, 0, kChunk);
+  EXPECT_EQ((*fleet)->Reports()[0].resident_bytes, end.share_bytes);
+}
+
 TEST_F(MemoryChangeTest, ACapBelowTheFloorAtTheStartIsRefused) {
   SetCap(4096);
   FleetOptions options;
