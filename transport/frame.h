@@ -36,6 +36,8 @@ enum class FrameType : uint16_t {
   kMeasure = 8,   // link_measure.h
 };
 inline constexpr FrameType kFrameTypeLast = FrameType::kMeasure;
+// Of the frame around an encrypted one (sealed_frame.h); never inside.
+inline constexpr uint16_t kSealedFrameType = 9;
 
 // "kInput", or "type 77".
 std::string ToString(FrameType type);

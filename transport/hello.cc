@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "transport/sealed_frame.h"
 
 namespace shoal::transport {
 namespace {
@@ -56,6 +57,10 @@ std::vector<std::byte> EncodeRefusal(const NetworkOptions& options,
 
 absl::Status CheckHello(std::span<const std::byte> message,
                         const NetworkOptions& options, uint32_t peer_rank) {
+  if (IsSealed(message)) {
+    return absl::FailedPreconditionError(
+        "encrypts, which the links of this plan do not");
+  }
   SHOAL_ASSIGN_OR_RETURN(
       const FrameHeader header,
       DecodeFrame(message, kHelloFrameBytesMax - kFrameHeaderBytes));

@@ -27,7 +27,7 @@ inline constexpr size_t kHelloFrameBytesMax =
 // Errors; the text is about the peer, whom it does not name:
 //   kDataLoss, kInvalidArgument  no such frame, or of another rank or limits
 //   kPermissionDenied            wrong link key
-//   kFailedPrecondition          another epoch or protocol version
+//   kFailedPrecondition          another epoch or protocol version, or sealed
 //   the peer's status            the peer refused
 absl::Status CheckHello(std::span<const std::byte> message,
                         const NetworkOptions& options, uint32_t peer_rank);

@@ -44,10 +44,11 @@ class Link {
                             std::span<const std::byte> tail,
                             absl::Time deadline) = 0;
 
-  // The view is valid until the next Receive(), and aligned to 8 bytes.
-  // Errors: as Send().
-  virtual absl::StatusOr<std::span<const std::byte>> Receive(
-      absl::Time deadline) = 0;
+  // The view is valid until the next Receive(), aligned to 8 bytes, and the
+  // caller's to write to.
+  // Errors: as Send(); kPermissionDenied  a listening link: the sender has no
+  //         right to dial; what is sent next is for it, and others may follow
+  virtual absl::StatusOr<std::span<std::byte>> Receive(absl::Time deadline) = 0;
 
   // Listening links: the sender of the last message received is the peer. Who
   // else dialled or dials is a stranger from now on, and is ignored.

@@ -142,8 +142,11 @@ absl::Status LinkNetwork::Accept(Link& link, uint32_t peer,
   std::string late = "did not dial in time";
   for (;;) {
     const auto message = link.Receive(deadline);
-    if (!message.ok()) return Explain(message.status(), peer, late.c_str());
-    const absl::Status hello = CheckHello(*message, options_, peer);
+    if (!message.ok() && !absl::IsPermissionDenied(message.status())) {
+      return Explain(message.status(), peer, late.c_str());
+    }
+    const absl::Status hello =
+        message.ok() ? CheckHello(*message, options_, peer) : message.status();
     if (hello.ok()) break;
     SHOAL_LOG(kWarning, "refused who dialled as rank ", peer, ": it ",
               hello.message());

@@ -8,11 +8,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "security/key_derivation.h"
 #include "transport/channel_group.h"
 
 namespace shoal::transport {
@@ -27,6 +29,9 @@ struct NetworkOptions {
   // The ranks to link with, and their device names. Not the own one.
   std::map<uint32_t, std::string> peers;
   LinkKey link_key = {};
+  // Encrypts and authenticates the links, with keys that come from this: the
+  // same on all ranks, and never used for two epochs. In memory: not used.
+  std::optional<security::SecretKey> seal_secret;
   std::string bind_address = "127.0.0.1";  // or "[::1]", "0.0.0.0", "eth0"
   // What peers dial; empty: bind_address. Needed where that is a wildcard.
   std::string advertised_address;
@@ -72,6 +77,7 @@ class Network {
   //   kDeadlineExceeded    a peer did not come, or did not answer
   //   kUnavailable         a peer cannot be reached, or closed its end
   //   kPermissionDenied    a peer refused our link key, or showed a wrong one
+  //   kUnimplemented       Listen(): sealed links cannot be had here
   //   kFailedPrecondition  a peer is at another epoch or protocol version
   virtual absl::StatusOr<std::unique_ptr<ChannelGroup>> Connect(
       const std::map<uint32_t, std::string>& endpoints,

@@ -51,7 +51,7 @@ void ReceiveBuffer::Filled(size_t count) {
   end_ += count;
 }
 
-std::optional<std::span<const std::byte>> ReceiveBuffer::Next() {
+std::optional<std::span<std::byte>> ReceiveBuffer::Next() {
   SHOAL_CHECK(!in_use_);
   const size_t waiting = end_ - next_;
   uint64_t frame = WaitingFrameBytes();
@@ -63,7 +63,7 @@ std::optional<std::span<const std::byte>> ReceiveBuffer::Next() {
   if (askew != 0) std::memmove(begin, data_ + next_, frame);
   next_ += frame;
   in_use_ = true;
-  return std::span<const std::byte>(begin, frame);
+  return std::span<std::byte>(begin, frame);
 }
 
 void ReceiveBuffer::Release() {

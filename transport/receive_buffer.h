@@ -39,7 +39,7 @@ class ReceiveBuffer {
   // header that claims more than the limit gives all that is there, which
   // DecodeFrame() refuses. Nothing: more bytes are needed.
   // REQUIRES: no frame is in use.
-  std::optional<std::span<const std::byte>> Next();
+  std::optional<std::span<std::byte>> Next();
   // Ends the use of the frame that Next() gave; without one, nothing happens.
   void Release();
 

@@ -21,14 +21,12 @@ absl::StatusOr<std::unique_ptr<TcpDoor>> TcpDoor::Open(
   return std::unique_ptr<TcpDoor>(new TcpDoor(options, std::move(listener)));
 }
 
-absl::StatusOr<std::span<const std::byte>> TcpDoor::Receive(
-    absl::Time deadline) {
+absl::StatusOr<std::span<std::byte>> TcpDoor::Receive(absl::Time deadline) {
   current_.reset();
   for (;;) {
     if (options_.abort->aborted()) return absl::CancelledError();
     if (ReadAll()) {
-      return std::span<const std::byte>(current_->bytes)
-          .first(current_->byte_count);
+      return std::span<std::byte>(current_->bytes).first(current_->byte_count);
     }
     SHOAL_RETURN_IF_ERROR(Wait(deadline));
     SHOAL_RETURN_IF_ERROR(Accept());

@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "transport/hello.h"
 #include "transport/link.h"
+#include "transport/sealed_frame.h"
 #include "transport/tcp_socket.h"
 
 namespace shoal::transport {
@@ -40,7 +41,7 @@ class TcpDoor {
   // view is valid until the next call.
   // Errors: kDeadlineExceeded; kCancelled  aborted;
   //         kResourceExhausted  too many files
-  absl::StatusOr<std::span<const std::byte>> Receive(absl::Time deadline);
+  absl::StatusOr<std::span<std::byte>> Receive(absl::Time deadline);
 
   // Tells the guest of the last Receive(), if there is room for it.
   void Send(std::span<const std::byte> head, std::span<const std::byte> tail);
@@ -55,7 +56,8 @@ class TcpDoor {
     absl::Time until;
     size_t byte_count = 0;
     // For the alignment of what is read there.
-    alignas(8) std::array<std::byte, kHelloFrameBytesMax> bytes;
+    alignas(
+        8) std::array<std::byte, kHelloFrameBytesMax + kSealedExtraBytes> bytes;
   };
   enum class Reading { kMore, kWhole, kLeft };
 

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/status_macros.h"
+#include "transport/sealed_link.h"
 #include "transport/tcp_door.h"
 #include "transport/tcp_socket.h"
 #include "transport/tcp_stream.h"
@@ -36,8 +37,7 @@ class TcpLink final : public Link {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<std::span<const std::byte>> Receive(
-      absl::Time deadline) override {
+  absl::StatusOr<std::span<std::byte>> Receive(absl::Time deadline) override {
     return stream_ ? stream_->Receive(deadline) : door_->Receive(deadline);
   }
 
@@ -63,15 +63,25 @@ class TcpLink final : public Link {
 
 absl::StatusOr<std::unique_ptr<Link>> TcpNetwork::ListenLink(
     const LinkOptions& options) {
-  SHOAL_ASSIGN_OR_RETURN(auto door, TcpDoor::Open(options));
-  return std::make_unique<TcpLink>(options, std::move(door));
+  const auto& secret = options.network.seal_secret;
+  const LinkOptions inner = secret ? SealedLink::Inner(options) : options;
+  SHOAL_ASSIGN_OR_RETURN(auto door, TcpDoor::Open(inner));
+  auto link = std::make_unique<TcpLink>(inner, std::move(door));
+  if (!secret) return link;
+  return std::make_unique<SealedLink>(options, *secret, /*listening=*/true,
+                                      std::move(link));
 }
 
 absl::StatusOr<std::unique_ptr<Link>> TcpNetwork::DialLink(
     const LinkOptions& options, const std::string& endpoint,
     absl::Time deadline) {
-  SHOAL_ASSIGN_OR_RETURN(UniqueFd fd, DialTcp(options, endpoint, deadline));
-  return std::make_unique<TcpLink>(options, endpoint, std::move(fd));
+  const auto& secret = options.network.seal_secret;
+  const LinkOptions inner = secret ? SealedLink::Inner(options) : options;
+  SHOAL_ASSIGN_OR_RETURN(UniqueFd fd, DialTcp(inner, endpoint, deadline));
+  auto link = std::make_unique<TcpLink>(inner, endpoint, std::move(fd));
+  if (!secret) return link;
+  return std::make_unique<SealedLink>(options, *secret, /*listening=*/false,
+                                      std::move(link));
 }
 
 }  // namespace shoal::transport

@@ -21,8 +21,9 @@ namespace shoal::transport {
 // Memory:   per link, a buffer of high_water_mark + 1 frames, of which only
 //           what is used takes memory: one frame and 64 KiB unless the peer
 //           sends faster than this rank receives.
-// Limits:   links are not encrypted, and the link key crosses them in clear:
-//           use loopback or a network you trust. Frames move only while a call
+// Limits:   without NetworkOptions::seal_secret links are not encrypted, and
+//           the link key crosses them in clear: use loopback or a network you
+//           trust. Frames move only while a call
 //           is in one of the channels: a peer that sends more than the kernel
 //           holds (100 KiB to some MiB) waits until this rank calls.
 class TcpNetwork final : public LinkNetwork {

@@ -106,8 +106,7 @@ absl::Status TcpStream::Send(std::span<const std::byte> head,
   }
 }
 
-absl::StatusOr<std::span<const std::byte>> TcpStream::Receive(
-    absl::Time deadline) {
+absl::StatusOr<std::span<std::byte>> TcpStream::Receive(absl::Time deadline) {
   buffer_.Release();
   std::optional<Patience> patience;
   for (;;) {

@@ -37,7 +37,7 @@ class TcpStream {
   // counts as sent.
   absl::Status Send(std::span<const std::byte> head,
                     std::span<const std::byte> tail, absl::Time deadline);
-  absl::StatusOr<std::span<const std::byte>> Receive(absl::Time deadline);
+  absl::StatusOr<std::span<std::byte>> Receive(absl::Time deadline);
 
   void set_polling_time(absl::Duration time) { polling_time_ = time; }
 

@@ -17,6 +17,7 @@
 #include "absl/time/clock.h"
 #include "base/check.h"
 #include "base/status_macros.h"
+#include "security/key_derivation.h"
 #include "transport/hello.h"
 
 namespace shoal::transport {
@@ -24,6 +25,8 @@ namespace {
 
 constexpr absl::Duration kHandshakeTime = absl::Seconds(5);
 constexpr absl::Duration kLookAgain = absl::Milliseconds(1);
+// What CURVE adds to a message at most: command name, nonce, flags, tag.
+constexpr int64_t kCurveExtraBytes = 64;
 constexpr int kAcceptEvents = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED;
 constexpr int kDialEvents =
     ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED |
@@ -111,6 +114,7 @@ absl::StatusOr<std::unique_ptr<ZmqLink>> ZmqLink::Listen(
   std::unique_ptr<ZmqLink> link(
       new ZmqLink(context, options, /*listening=*/true));
   SHOAL_RETURN_IF_ERROR(link->Open(ZMQ_ROUTER));
+  SHOAL_RETURN_IF_ERROR(link->Seal());
   SetOption(link->socket_, ZMQ_ROUTER_MANDATORY, 1);
   const std::string address =
       absl::StrCat("tcp://", options.network.bind_address, ":*");
@@ -135,6 +139,7 @@ absl::StatusOr<std::unique_ptr<ZmqLink>> ZmqLink::Dial(
       new ZmqLink(context, options, /*listening=*/false));
   link->endpoint_ = endpoint;
   SHOAL_RETURN_IF_ERROR(link->Open(ZMQ_DEALER));
+  SHOAL_RETURN_IF_ERROR(link->Seal());
   SetOption(link->socket_, ZMQ_RECONNECT_IVL, -1);
   SetOption(link->socket_, ZMQ_IPV6, absl::StrContains(endpoint, '[') ? 1 : 0);
   if (zmq_connect(link->socket_, endpoint.c_str()) != 0)
@@ -154,7 +159,8 @@ absl::Status ZmqLink::Open(int socket_type) {
   SetOption(
       socket_, ZMQ_MAXMSGSIZE,
       static_cast<int64_t>(std::max<uint64_t>(
-          kFrameHeaderBytes + network.payload_bytes_max, kHelloFrameBytesMax)));
+          kFrameHeaderBytes + network.payload_bytes_max, kHelloFrameBytesMax)) +
+          kCurveExtraBytes);
   SetOption(socket_, ZMQ_HANDSHAKE_IVL,
             static_cast<int>(absl::ToInt64Milliseconds(kHandshakeTime)));
   // Not ZeroMQ's heartbeats: those wait behind a large frame on a slow link and
@@ -167,6 +173,37 @@ absl::Status ZmqLink::Open(int socket_type) {
   SetOption(socket_, ZMQ_TCP_KEEPALIVE_CNT, silence_s - silence_s / 2);
   SetOption(socket_, ZMQ_TCP_MAXRT, 1000 * silence_s);
   return OpenMonitor();
+}
+
+// By CURVE, with a key pair for the listening end that both know, because it
+// comes from the epoch's secret. Who does not know the listener's public key,
+// which is never sent, gets nowhere; that both are the right ranks is shown by
+// the hello, inside.
+absl::Status ZmqLink::Seal() {
+  if (!options_.network.seal_secret) return absl::OkStatus();
+  if (zmq_has("curve") != 1) {
+    return absl::UnimplementedError(
+        "this libzmq was built without CURVE and cannot encrypt; choose "
+        "--transport tcp");
+  }
+  const security::SecretKey listener = security::DeriveKey(
+      *options_.network.seal_secret, {}, "shoal data link, CURVE listener");
+  // Keys as text, with the 0 at its end.
+  std::array<char, 41> secret{};
+  std::array<char, 41> known{};
+  SHOAL_CHECK(zmq_z85_encode(secret.data(), listener.data(), listener.size()) !=
+                  nullptr &&
+              zmq_curve_public(known.data(), secret.data()) == 0);
+  if (listening_) {
+    SetOption(socket_, ZMQ_CURVE_SERVER, 1);
+    SetOption(socket_, ZMQ_CURVE_SECRETKEY, secret);
+    return absl::OkStatus();
+  }
+  SetOption(socket_, ZMQ_CURVE_SERVERKEY, known);
+  SHOAL_CHECK(zmq_curve_keypair(known.data(), secret.data()) == 0);
+  SetOption(socket_, ZMQ_CURVE_PUBLICKEY, known);
+  SetOption(socket_, ZMQ_CURVE_SECRETKEY, secret);
+  return absl::OkStatus();
 }
 
 absl::Status ZmqLink::OpenMonitor() {
@@ -201,7 +238,10 @@ absl::Status ZmqLink::GoneError() const {
   if (listening_ || established_)
     return absl::UnavailableError("closed its end of the link or vanished");
   return absl::UnavailableError(
-      absl::StrCat("cannot be reached at ", endpoint_));
+      absl::StrCat("cannot be reached at ", endpoint_,
+                   options_.network.seal_secret
+                       ? ", or does not have the key of this plan's links"
+                       : ""));
 }
 
 absl::Status ZmqLink::Send(std::span<const std::byte> head,
@@ -232,8 +272,7 @@ absl::Status ZmqLink::Send(std::span<const std::byte> head,
   }
 }
 
-absl::StatusOr<std::span<const std::byte>> ZmqLink::Receive(
-    absl::Time deadline) {
+absl::StatusOr<std::span<std::byte>> ZmqLink::Receive(absl::Time deadline) {
   for (;;) {
     if (options_.abort->aborted()) return absl::CancelledError();
     // Before the news that the peer is gone come the frames that it sent.
@@ -290,14 +329,14 @@ bool ZmqLink::TryReceive() {
     }
     if (listening_) sender_fd_ = body_->connection_fd();
     if (!peer_route_.empty() && sender_route_ != peer_route_) continue;
-    view_ = several ? std::span<const std::byte>() : body_->bytes();
+    view_ = several ? std::span<std::byte>() : body_->bytes();
     break;
   }
   if (reinterpret_cast<uintptr_t>(view_.data()) % sizeof(uint64_t) != 0) {
     // Only small messages lie in libzmq's shared read buffer.
     aligned_.resize((view_.size() + sizeof(uint64_t) - 1) / sizeof(uint64_t));
     std::memcpy(aligned_.data(), view_.data(), view_.size());
-    view_ = std::as_bytes(std::span(aligned_)).first(view_.size());
+    view_ = std::as_writable_bytes(std::span(aligned_)).first(view_.size());
   }
   return true;
 }

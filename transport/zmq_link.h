@@ -30,6 +30,7 @@ class ZmqLink final : public Link {
   // Errors: kUnavailable        the address cannot be bound or dialled
   //         kInvalidArgument    the address is none
   //         kResourceExhausted  too many sockets or files
+  //         kUnimplemented      sealed, and this libzmq has no CURVE
   static absl::StatusOr<std::unique_ptr<ZmqLink>> Listen(
       ZmqContext& context, const LinkOptions& options);
   static absl::StatusOr<std::unique_ptr<ZmqLink>> Dial(
@@ -44,8 +45,7 @@ class ZmqLink final : public Link {
                     absl::Time deadline) override;
   // A message of several parts, which no correct peer sends, gives an empty
   // view.
-  absl::StatusOr<std::span<const std::byte>> Receive(
-      absl::Time deadline) override;
+  absl::StatusOr<std::span<std::byte>> Receive(absl::Time deadline) override;
   void KeepPeer() override;
   // Nothing to poll: libzmq's own thread reads the socket.
   void set_polling_time(absl::Duration) override {}
@@ -56,6 +56,7 @@ class ZmqLink final : public Link {
   ZmqLink(ZmqContext& context, const LinkOptions& options, bool listening);
 
   absl::Status Open(int socket_type);
+  absl::Status Seal();
   absl::Status OpenMonitor();
   absl::Status Wait(absl::Time deadline);
   absl::Status WaitForRoom(absl::Time deadline);
@@ -76,7 +77,7 @@ class ZmqLink final : public Link {
 
   std::unique_ptr<Message> body_;  // received last
   std::vector<uint64_t> aligned_;  // its copy, where libzmq's is not aligned
-  std::span<const std::byte> view_;
+  std::span<std::byte> view_;
 
   std::string sender_route_;  // of the message received last
   int sender_fd_ = -1;

@@ -20,8 +20,9 @@ namespace shoal::transport {
 // Cost:     a round trip of small frames on loopback takes 60 to 90 us.
 // Memory:   per link, what libzmq holds in its queues (network.h), and nothing
 //           of our own that grows with the payload.
-// Limits:   links are not encrypted, and the link key crosses them in clear:
-//           use loopback or a network you trust.
+// Limits:   without NetworkOptions::seal_secret links are not encrypted, and
+//           the link key crosses them in clear: use loopback or a network you
+//           trust. With it, they use CURVE.
 class ZmqNetwork final : public LinkNetwork {
  public:
   // `context` is borrowed; it outlives the network and its group.

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "security/key_derivation.h"
 #include "tests/transport/network_suite.h"
 
 namespace shoal::transport {
@@ -22,6 +23,9 @@ class SocketFactory : public NetworkFactory {
  private:
   int dead_fd_ = -1;
 };
+
+// Any epoch's secret, for networks that seal their links.
+inline constexpr security::SecretKey kSealSecret = {1, 2, 3};
 
 class SocketNetworkTest : public ::testing::TestWithParam<NetworkFactoryMaker> {
  protected:

@@ -31,16 +31,32 @@ class SleepingTcpFactory final : public TcpFactory {
   }
 };
 
+class SealedTcpFactory final : public TcpFactory {
+ public:
+  std::unique_ptr<Network> Make(const NetworkOptions& options) override {
+    NetworkOptions sealed = options;
+    sealed.seal_secret = kSealSecret;
+    return TcpFactory::Make(sealed);
+  }
+};
+
 constexpr NetworkFactoryMaker kMake = [] {
   return std::unique_ptr<NetworkFactory>(new TcpFactory);
 };
 constexpr NetworkFactoryMaker kMakeSleeping = [] {
   return std::unique_ptr<NetworkFactory>(new SleepingTcpFactory);
 };
+constexpr NetworkFactoryMaker kMakeSealed = [] {
+  return std::unique_ptr<NetworkFactory>(new SealedTcpFactory);
+};
 
 INSTANTIATE_TEST_SUITE_P(Tcp, NetworkTest,
                          ::testing::Values(kMake, kMakeSleeping));
 INSTANTIATE_TEST_SUITE_P(Tcp, SocketNetworkTest, ::testing::Values(kMake));
+INSTANTIATE_TEST_SUITE_P(SealedTcp, NetworkTest,
+                         ::testing::Values(kMakeSealed));
+INSTANTIATE_TEST_SUITE_P(SealedTcp, SocketNetworkTest,
+                         ::testing::Values(kMakeSealed));
 
 absl::Duration ThreadTime() {
   rusage usage = {};
