@@ -52,7 +52,15 @@ struct Row {
   const char* transport;
   uint32_t bytes;
   Spread exchange;
+  Spread sealed;  // the same over encrypted links
   Spread bare;
+
+  double ratio() const {
+    return absl::FDivDuration(exchange.median, bare.median);
+  }
+  double sealed_ratio() const {
+    return absl::FDivDuration(sealed.median, exchange.median);
+  }
 };
 
 model::PhaseShape ShapeOf(uint32_t hidden) {
@@ -138,6 +146,7 @@ BenchFleet::Options FleetOptions(const BenchAllreduceFlags& flags) {
   options.rank_count = flags.ranks;
   options.payload_bytes_max = kSizes[std::size(kSizes) - 1];
   options.polls = flags.ranks <= std::thread::hardware_concurrency();
+  options.seals = true;
   return options;
 }
 
@@ -148,10 +157,13 @@ absl::Status AnswerAll(const BenchAllreduceFlags& flags) {
   const bool has_bare = fleet.has_bare();
   for (const parallel::Transport transport : kTransports) {
     for (const uint32_t bytes : kSizes) {
-      Star star(fleet.channels(transport), bytes, flags.payload());
+      Star open(fleet.channels(transport), bytes, flags.payload());
+      Star sealed(fleet.channels(transport, true), bytes, flags.payload());
       for (uint32_t turn = 0; turn <= kTurns; ++turn) {
-        for (uint32_t i = 0; i < flags.count / kTurns; ++i) {
-          SHOAL_RETURN_IF_ERROR(star.Answer(i));
+        for (Star* const star : {&open, &sealed}) {
+          for (uint32_t i = 0; i < flags.count / kTurns; ++i) {
+            SHOAL_RETURN_IF_ERROR(star->Answer(i));
+          }
         }
         if (!has_bare) continue;
         SHOAL_RETURN_IF_ERROR(transport::Echo(fleet.bare(transport), bytes,
@@ -162,29 +174,40 @@ absl::Status AnswerAll(const BenchAllreduceFlags& flags) {
   return fleet.Part();
 }
 
+absl::Status TimeExchanges(const kernels::KernelTable& kernels, Star& star,
+                           uint32_t count, std::vector<absl::Duration>& times) {
+  for (uint32_t i = 0; i < count; ++i) {
+    const int64_t begin = absl::GetCurrentTimeNanos();
+    SHOAL_RETURN_IF_ERROR(star.Exchange(kernels, i));
+    times.push_back(absl::Nanoseconds(absl::GetCurrentTimeNanos() - begin));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Row> MeasureRow(const kernels::KernelTable& kernels,
                                BenchFleet& fleet, parallel::Transport transport,
                                uint32_t bytes,
                                const BenchAllreduceFlags& flags) {
-  Star star(fleet.channels(transport), bytes, flags.payload());
-  std::vector<absl::Duration> exchange;
-  std::vector<absl::Duration> bare;
+  Star open(fleet.channels(transport), bytes, flags.payload());
+  Star sealed(fleet.channels(transport, true), bytes, flags.payload());
+  std::vector<absl::Duration> open_times;
+  std::vector<absl::Duration> sealed_times;
+  std::vector<absl::Duration> bare_times;
+  const uint32_t count = flags.count / kTurns;
   for (uint32_t turn = 0; turn <= kTurns; ++turn) {
     if (turn == 1) {  // the first one warms up
-      exchange.clear();
-      bare.clear();
+      open_times.clear();
+      sealed_times.clear();
+      bare_times.clear();
     }
-    for (uint32_t i = 0; i < flags.count / kTurns; ++i) {
-      const int64_t begin = absl::GetCurrentTimeNanos();
-      SHOAL_RETURN_IF_ERROR(star.Exchange(kernels, i));
-      exchange.push_back(
-          absl::Nanoseconds(absl::GetCurrentTimeNanos() - begin));
-    }
-    SHOAL_RETURN_IF_ERROR(transport::Ping(fleet.bare(transport), bytes,
-                                          flags.count / kTurns, bare));
+    SHOAL_RETURN_IF_ERROR(TimeExchanges(kernels, open, count, open_times));
+    SHOAL_RETURN_IF_ERROR(TimeExchanges(kernels, sealed, count, sealed_times));
+    SHOAL_RETURN_IF_ERROR(
+        transport::Ping(fleet.bare(transport), bytes, count, bare_times));
   }
-  return Row{NameOf(transport), bytes, SpreadOf(std::move(exchange)),
-             SpreadOf(std::move(bare))};
+  return Row{NameOf(transport), bytes, SpreadOf(std::move(open_times)),
+             SpreadOf(std::move(sealed_times)),
+             SpreadOf(std::move(bare_times))};
 }
 
 absl::StatusOr<std::vector<Row>> Measure(const BenchAllreduceFlags& flags) {
@@ -209,32 +232,35 @@ double Us(absl::Duration time) { return absl::ToDoubleMicroseconds(time); }
 void PrintJson(const std::vector<Row>& rows) {
   nlohmann::json json = nlohmann::json::array();
   for (const Row& row : rows) {
-    json.push_back(
-        {{"transport", row.transport},
-         {"bytes", row.bytes},
-         {"median_us", Us(row.exchange.median)},
-         {"p99_us", Us(row.exchange.p99)},
-         {"bare_median_us", Us(row.bare.median)},
-         {"bare_p99_us", Us(row.bare.p99)},
-         {"ratio", absl::FDivDuration(row.exchange.median, row.bare.median)}});
+    json.push_back({{"transport", row.transport},
+                    {"bytes", row.bytes},
+                    {"median_us", Us(row.exchange.median)},
+                    {"p99_us", Us(row.exchange.p99)},
+                    {"bare_median_us", Us(row.bare.median)},
+                    {"bare_p99_us", Us(row.bare.p99)},
+                    {"ratio", row.ratio()},
+                    {"sealed_median_us", Us(row.sealed.median)},
+                    {"sealed_p99_us", Us(row.sealed.p99)},
+                    {"sealed_ratio", row.sealed_ratio()}});
   }
   std::printf("%s\n", nlohmann::json({{"exchanges", json}}).dump(2).c_str());
 }
 
 void PrintText(const BenchAllreduceFlags& flags, const std::vector<Row>& rows) {
   Table table({"transport", "partial sum", "median us", "p99 us", "bare median",
-               "bare p99", "ratio"});
-  for (size_t c = 1; c < 7; ++c) table.AlignRight(c);
+               "bare p99", "ratio", "sealed median", "sealed p99",
+               "sealed/open"});
+  for (size_t c = 1; c < 10; ++c) table.AlignRight(c);
   const auto us = [](absl::Duration time) {
     return absl::StrFormat("%.1f", Us(time));
   };
   for (const Row& row : rows) {
-    table.AddRow(
-        {row.transport, base::FormatByteSize(row.bytes),
-         us(row.exchange.median), us(row.exchange.p99), us(row.bare.median),
-         us(row.bare.p99),
-         absl::StrFormat("%.2f", absl::FDivDuration(row.exchange.median,
-                                                    row.bare.median))});
+    table.AddRow({row.transport, base::FormatByteSize(row.bytes),
+                  us(row.exchange.median), us(row.exchange.p99),
+                  us(row.bare.median), us(row.bare.p99),
+                  absl::StrFormat("%.2f", row.ratio()), us(row.sealed.median),
+                  us(row.sealed.p99),
+                  absl::StrFormat("%.2f", row.sealed_ratio())});
   }
   std::printf(
       "Exchanges of a fused star of %u processes, beside a bare round "
@@ -282,7 +308,9 @@ void AddBenchAllreduceVerb(Command& bench) {
       "One exchange: the hub norms and encodes the residual and sends that,\n"
       "each other process sends a partial sum of one token, and the hub adds\n"
       "them onto the residual. In turns with round trips of as many bytes as\n"
-      "the partial sum over a bare socket of the same kind.");
+      "the partial sum over a bare socket of the same kind, and with the same\n"
+      "over sealed links: AES-GCM or ChaCha20-Poly1305 over tcp, CURVE over "
+      "zmq.");
   verb.SetRunner([flags] { return BenchAllreduce(*flags); });
 }
 

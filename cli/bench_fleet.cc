@@ -36,10 +36,14 @@ absl::Status BenchFleet::MakeNetworks(uint32_t rank) {
   for (uint32_t peer = 1; rank == 0 && peer < options_.rank_count; ++peer) {
     options.peers[peer] = absl::StrCat("bench-", peer);
   }
-  networks_[parallel::Transport::kTcp] =
-      std::make_unique<transport::TcpNetwork>(options);
-  networks_[parallel::Transport::kZmq] =
-      std::make_unique<transport::ZmqNetwork>(*context_, options);
+  for (const bool sealed : {false, true}) {
+    if (sealed && !options_.seals) continue;
+    if (sealed) options.seal_secret.emplace();
+    networks_[{parallel::Transport::kTcp, sealed}] =
+        std::make_unique<transport::TcpNetwork>(options);
+    networks_[{parallel::Transport::kZmq, sealed}] =
+        std::make_unique<transport::ZmqNetwork>(*context_, options);
+  }
   return absl::OkStatus();
 }
 
@@ -49,7 +53,7 @@ absl::StatusOr<std::map<uint32_t, std::string>> BenchFleet::Listen() {
   for (uint32_t rank = 1; rank < options_.rank_count; ++rank) {
     peers[rank] = absl::StrCat(rank);
   }
-  for (auto& [transport, network] : networks_) {
+  for (auto& [kind, network] : networks_) {
     SHOAL_ASSIGN_OR_RETURN(const auto endpoints, network->Listen());
     for (auto& [rank, peer] : peers) {
       absl::StrAppend(&peer, ",", endpoints.at(rank));
@@ -78,8 +82,8 @@ absl::Status BenchFleet::Start() {
     fleet.workers.push_back(std::move(worker));
   }
   SHOAL_ASSIGN_OR_RETURN(fleet_, LocalFleet::Start(std::move(fleet)));
-  for (auto& [transport, network] : networks_) {
-    SHOAL_ASSIGN_OR_RETURN(groups_[transport],
+  for (auto& [kind, network] : networks_) {
+    SHOAL_ASSIGN_OR_RETURN(groups_[kind],
                            network->Connect({}, absl::Now() + kConnectTimeout));
   }
   return absl::OkStatus();
@@ -87,18 +91,19 @@ absl::Status BenchFleet::Start() {
 
 absl::Status BenchFleet::Join(const std::string& peer) {
   const std::vector<std::string> words = absl::StrSplit(peer, ',');
-  const size_t links = std::size(kTransports);
+  const size_t bare = std::size(kTransports);
+  const size_t links = bare * (options_.seals ? 2 : 1);
   uint32_t rank = 0;
   if (!absl::SimpleAtoi(words[0], &rank) || rank == 0 ||
-      words.size() != 1 + links * (rank == 1 ? 2 : 1)) {
+      words.size() != 1 + links + (rank == 1 ? bare : 0)) {
     return absl::InvalidArgumentError("--peer is for our own use");
   }
   SHOAL_RETURN_IF_ERROR(MakeNetworks(rank));
   size_t word = 1;
-  for (auto& [transport, network] : networks_) {
+  for (auto& [kind, network] : networks_) {
     SHOAL_RETURN_IF_ERROR(network->Listen().status());
     SHOAL_ASSIGN_OR_RETURN(
-        groups_[transport],
+        groups_[kind],
         network->Connect({{0, words[word++]}}, absl::Now() + kConnectTimeout));
   }
   if (rank != 1) return absl::OkStatus();
@@ -113,7 +118,7 @@ absl::Status BenchFleet::Part() {
   const absl::Time deadline = absl::Now() + kConnectTimeout;
   transport::FrameHeader farewell;
   farewell.type = transport::FrameType::kInput;
-  for (auto& [transport, group] : groups_) {
+  for (auto& [kind, group] : groups_) {
     for (const uint32_t peer : group->peers()) {
       transport::Channel& channel = group->To(peer);
       SHOAL_RETURN_IF_ERROR(fleet_ != nullptr

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -21,7 +22,7 @@
 namespace shoal::cli {
 
 // Links between processes that this one starts, on loopback. What crosses them
-// is of no worth, so the link key is none.
+// is of no worth, so the keys are no secret.
 //
 // Threads: thread-compatible; on the main thread (local_fleet.h).
 class BenchFleet {
@@ -32,7 +33,8 @@ class BenchFleet {
     std::vector<std::string> arguments;
     uint32_t rank_count = 2;
     uint64_t payload_bytes_max = 0;
-    bool polls = true;  // over TCP, the bare socket too
+    bool polls = true;   // over TCP, the bare socket too
+    bool seals = false;  // encrypted links beside the others
   };
 
   explicit BenchFleet(Options options) : options_(std::move(options)) {}
@@ -47,8 +49,10 @@ class BenchFleet {
   absl::Status Part();
 
   // REQUIRES: Start() or Join() was called.
-  transport::ChannelGroup& channels(parallel::Transport transport) {
-    return *groups_.at(transport);
+  // `sealed` REQUIRES Options::seals.
+  transport::ChannelGroup& channels(parallel::Transport transport,
+                                    bool sealed = false) {
+    return *groups_.at({transport, sealed});
   }
   bool has_bare() const { return !bare_.empty(); }
   // A bare socket of the same kind between ranks 0 and 1. REQUIRES: this is
@@ -62,11 +66,12 @@ class BenchFleet {
   // Returns the value of --peer by rank.
   absl::StatusOr<std::map<uint32_t, std::string>> Listen();
 
+  using Kind = std::pair<parallel::Transport, bool>;  // sealed
+
   const Options options_;
   std::unique_ptr<transport::ZmqContext> context_;  // outlives the networks
-  std::map<parallel::Transport, std::unique_ptr<transport::Network>> networks_;
-  std::map<parallel::Transport, std::unique_ptr<transport::ChannelGroup>>
-      groups_;
+  std::map<Kind, std::unique_ptr<transport::Network>> networks_;
+  std::map<Kind, std::unique_ptr<transport::ChannelGroup>> groups_;
   std::map<parallel::Transport, std::unique_ptr<transport::PingEnd>> bare_;
   std::unique_ptr<LocalFleet> fleet_;
 };

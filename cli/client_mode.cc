@@ -25,6 +25,7 @@ absl::StatusOr<ClientTarget> TargetOf(const WhereFlags& where) {
   if (!where.coordinator.empty()) target.address = where.coordinator;
   if (!where.token_file.empty()) {
     SHOAL_ASSIGN_OR_RETURN(target.token, ReadTokenFile(where.token_file));
+    SHOAL_RETURN_IF_ERROR(TrustByToken(target));
   }
   return target;
 }

@@ -52,6 +52,7 @@ struct ClusterConfig {
   std::string secrets;
   std::string ssh_config;
   bool insecure = false;
+  bool trusted_lan = false;
   std::vector<ClusterSetting> settings;  // in the order of the schema
 };
 

@@ -365,6 +365,7 @@ absl::StatusOr<ClusterConfig> Converter::Convert(
             {"insecure", SetSwitch(&to.insecure)},
             {"coordinator_computes", SetSwitch(&to.coordinator_computes)},
             {"secrets", SetFile(&to.secrets)},
+            {"trusted_lan", SetSwitch(&to.trusted_lan)},
             {"expect", SetUint(&to.expect, 1, kExpectMax)},
             {"ssh_config", SetFile(&to.ssh_config)}}));
   SHOAL_RETURN_IF_ERROR(ConvertDevices(from, to));

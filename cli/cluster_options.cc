@@ -135,6 +135,9 @@ absl::StatusOr<SessionOptions> SessionOptionsOfCluster(
   options.join_timeout = config.join_timeout;
   options.coordinator_computes = config.coordinator_computes;
   options.insecure = config.insecure || where.insecure;
+  options.trusted_lan = config.trusted_lan || where.trusted_lan;
+  options.secrets = where.secrets.empty() ? config.secrets : where.secrets;
+  if (options.insecure) options.secrets.clear();
   if (!where.token_file.empty()) {
     SHOAL_ASSIGN_OR_RETURN(options.token, ReadTokenFile(where.token_file));
   } else {

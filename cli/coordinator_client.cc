@@ -21,18 +21,27 @@
 #include "proto/fleet_protocol.h"
 #include "proto/inference.grpc.pb.h"
 #include "proto/operator.grpc.pb.h"
+#include "security/fleet_secrets.h"
+#include "security/join_token.h"
+#include "security/rpc_credentials.h"
+#include "security/secret_file.h"
+#include "security/tls_probe.h"
 
 namespace shoal::cli {
 namespace {
 
 constexpr absl::Duration kCancelLook = absl::Milliseconds(50);
+constexpr absl::Duration kProbeTimeout = absl::Seconds(3);
 
 std::shared_ptr<grpc::Channel> Dial(const ClientTarget& target) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(proto::kMessageBytesMax);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(
-      target.address, grpc::InsecureChannelCredentials(), arguments);
+  const security::CoordinatorTrust trust = {target.authority_certificate_pem,
+                                            {}};
+  const auto credentials = security::MakeChannelCredentials(
+      trust.authority_certificate_pem.empty() ? nullptr : &trust, arguments);
+  return grpc::CreateCustomChannel(target.address, credentials, arguments);
 }
 
 proto::GenerateRequest ToProto(const coordinator::GenerateRequest& from) {
@@ -111,7 +120,32 @@ absl::StatusOr<ClientTarget> ClientTargetOf(const ClusterConfig& config) {
     target.address = absl::StrCat("127.0.0.1:", listen.port);
   }
   SHOAL_ASSIGN_OR_RETURN(target.token, JoinTokenOf(config));
+  if (config.secrets.empty() || config.insecure) return target;
+  SHOAL_ASSIGN_OR_RETURN(
+      target.authority_certificate_pem,
+      security::ReadSecretFile(
+          security::FilesIn(config.secrets).authority_certificate,
+          security::FileReaders::kEveryone));
   return target;
+}
+
+absl::Status TrustByToken(ClientTarget& target) {
+  if (!target.authority_certificate_pem.empty() ||
+      !security::JoinToken::LooksLikeOne(target.token)) {
+    return absl::OkStatus();
+  }
+  SHOAL_ASSIGN_OR_RETURN(const auto token,
+                         security::JoinToken::Parse(target.token));
+  SHOAL_ASSIGN_OR_RETURN(
+      security::CoordinatorIdentity found,
+      security::ProbeCoordinator(target.address, absl::Now() + kProbeTimeout));
+  if (!token.IsFor(found.authority)) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        "the coordinator at ", target.address,
+        " is not the one that the token is for; nothing was shown to it"));
+  }
+  target.authority_certificate_pem = std::move(found.authority_certificate_pem);
+  return absl::OkStatus();
 }
 
 struct CoordinatorClient::Impl {

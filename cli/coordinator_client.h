@@ -27,8 +27,13 @@ struct ClientTarget {
 };
 
 // That of the fleet of a cluster file; a wildcard address becomes loopback.
-// Errors: of JoinTokenOf() and security::LoadFleetSecrets()
+// Errors: of JoinTokenOf() and security::ReadSecretFile()
 absl::StatusOr<ClientTarget> ClientTargetOf(const ClusterConfig& config);
+
+// Makes sure of a coordinator of which only the token is known, if that is one
+// of a fleet with certificates.
+// Errors: of security::ProbeCoordinator(); kPermissionDenied  another fleet
+absl::Status TrustByToken(ClientTarget& target);
 
 struct FleetDevice {
   std::string name;

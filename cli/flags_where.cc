@@ -15,6 +15,8 @@
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "cli/flag_values.h"
+#include "security/join_token.h"
+#include "security/secret_file.h"
 
 namespace shoal::cli {
 namespace {
@@ -50,16 +52,30 @@ void AddWhereFlags(Command& verb, WhereFlags& flags) {
                 .help = "How long to wait for them (2m)",
                 .group = kGroup},
                SetDuration(&flags.join_timeout));
-  verb.AddFlag({.names = "--token-file",
-                .value = "FILE",
-                .help = "What workers must show (a new one is printed)",
+  verb.AddFlag({.names = "--secrets",
+                .value = "FOLDER",
+                .help = "The fleet's keys and join token, made there where "
+                        "missing (~/.config/shoal/fleet)",
                 .group = kGroup},
-               SetText(&flags.token_file));
+               SetText(&flags.secrets));
+  verb.AddSwitch({.names = "--trusted-lan",
+                  .help = "Faster data links, not encrypted: anyone on the "
+                          "network can read and alter activations, and so "
+                          "learn your text; joining stays protected",
+                  .group = kGroup},
+                 &flags.trusted_lan);
   verb.AddSwitch({.names = "--insecure",
-                  .help = "Allow links to other machines, which are not "
-                          "encrypted yet",
+                  .help = "No keys and no encryption at all towards other "
+                          "machines: anyone on the network can read and alter "
+                          "everything, the token, too",
                   .group = kGroup},
                  &flags.insecure);
+  verb.AddFlag({.names = "--token-file",
+                .value = "FILE",
+                .help = "What workers must show with --insecure or on this "
+                        "machine (a new one is printed)",
+                .group = kGroup},
+               SetText(&flags.token_file));
 }
 
 void AddCoordinatorFlag(Command& verb, WhereFlags& flags) {
@@ -140,7 +156,14 @@ absl::StatusOr<std::string> ReadSecretFile(absl::string_view flag,
 }
 
 absl::StatusOr<std::string> ReadTokenFile(const std::string& path) {
-  return ReadSecretFile("--token-file", path);
+  SHOAL_ASSIGN_OR_RETURN(std::string token,
+                         ReadSecretFile("--token-file", path));
+  // One that opens a fleet is for its owner's eyes.
+  if (security::JoinToken::LooksLikeOne(token)) {
+    SHOAL_RETURN_IF_ERROR(
+        security::ReadSecretFile(path, security::FileReaders::kOwner).status());
+  }
+  return token;
 }
 
 std::string MakeToken() {

@@ -22,6 +22,8 @@ struct WhereFlags {
   absl::Duration join_timeout = absl::Minutes(2);
   std::string token_file;
   bool insecure = false;
+  std::string secrets;  // a folder
+  bool trusted_lan = false;
 };
 
 inline constexpr uint32_t kLocalDevicesMax = 64;

@@ -4,9 +4,11 @@
 #include <csignal>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "cli/command.h"
+#include "cli/fleet_security.h"
 #include "cli/grpc_log.h"
 #include "cli/verbs.h"
 #include "worker/process_limits.h"
@@ -21,12 +23,15 @@ constexpr int kExitInterrupted = 130;
 void PrintError(const absl::Status& status) {
   std::string message(status.message());
   std::replace(message.begin(), message.end(), '\n', ' ');
+  message = shoal::cli::WithoutTokens(message);
   std::fprintf(stderr, "shoal: %s\n", message.c_str());
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  // First of all: others may be looking.
+  std::vector<std::string> words = shoal::cli::TakeArguments(argc, argv);
   shoal::worker::LimitHeapGrowth();
   shoal::cli::TakeGrpcLog();
   // A reader that goes away is an error of a write, not the end of the process.
@@ -36,7 +41,10 @@ int main(int argc, char** argv) {
       "shoal",
       "Runs one big model on several small devices: each holds a part of it.");
   shoal::cli::AddVerbs(root);
-  const auto invocation = shoal::cli::ParseCommandLine(root, argc, argv);
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  const auto invocation =
+      shoal::cli::ParseCommandLine(root, argc, arguments.data());
   if (!invocation.ok()) {
     PrintError(invocation.status());
     return kExitUsage;

@@ -1,5 +1,7 @@
 #include "cli/session.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <thread>
 #include <utility>
@@ -9,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "cli/cluster_options.h"
+#include "cli/fleet_security.h"
 #include "cli/store_root.h"
 #include "cli/worker_arguments.h"
 #include "proto/fleet_protocol.h"
@@ -90,6 +93,9 @@ absl::StatusOr<SessionOptions> SessionOptionsOf(const std::string& model,
     options.expect = where.expect;
     options.join_timeout = where.join_timeout;
     options.insecure = where.insecure;
+    options.secrets = where.secrets;
+    options.makes_secrets = true;
+    options.trusted_lan = where.trusted_lan;
     if (!where.token_file.empty()) {
       SHOAL_ASSIGN_OR_RETURN(options.token, ReadTokenFile(where.token_file));
       options.token_is_known = true;
@@ -117,10 +123,18 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Start(
 
 absl::StatusOr<std::unique_ptr<Session>> Session::Create(
     const SessionOptions& options, InterruptWatcher& interrupt) {
+  SHOAL_ASSIGN_OR_RETURN(const FleetSecurity security,
+                         FleetSecurityOf(options));
   SessionOptions with_token = options;
-  if (with_token.token.empty()) with_token.token = MakeToken();
+  if (security.secrets != nullptr) {
+    with_token.token = security.secrets->token.ToText();
+    with_token.secrets = security.folder;
+  } else if (with_token.token.empty()) {
+    with_token.token = MakeToken();
+  }
   std::unique_ptr<Session> session(
       new Session(std::move(with_token), interrupt));
+  session->secrets_ = security.secrets;
   const LocalDeviceOptions& own = options.local_devices[0];
   DeviceOptions device;
   device.name = own.name;
@@ -142,6 +156,8 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(
   coordinator_options.listen_address = options.listen_address;
   coordinator_options.token = session->options_.token;
   coordinator_options.insecure = options.insecure;
+  coordinator_options.secrets = security.secrets;
+  coordinator_options.trusted_lan = options.trusted_lan;
   coordinator_options.program_version = SHOAL_VERSION;
   coordinator_options.device_names = options.device_names;
   coordinator_options.digest_directory =
@@ -194,6 +210,16 @@ void Session::SayHowToJoin() {
   const std::string join = AddressToType(address_);
   progress_.Say(absl::StrCat("waiting for ", WhoIsAwaited(options_), " at ",
                              address_, "; start them with"));
+  if (secrets_ != nullptr) {
+    // A terminal is the operator's; a file with the standard error may not be.
+    const std::string token =
+        isatty(STDERR_FILENO) != 0
+            ? options_.token
+            : absl::StrCat("TOKEN (TOKEN: the line in ",
+                           security::FilesIn(options_.secrets).token, ")");
+    progress_.Say(absl::StrCat("  shoal worker --join ", join, "#", token));
+    return;
+  }
   progress_.Say(
       options_.token_is_known
           ? absl::StrCat("  shoal worker --join ", join, " --token-file FILE")

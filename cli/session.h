@@ -21,6 +21,7 @@
 #include "cli/progress.h"
 #include "cli/rest_keeper.h"
 #include "coordinator/coordinator.h"
+#include "security/fleet_secrets.h"
 
 namespace shoal::cli {
 
@@ -54,6 +55,11 @@ struct SessionOptions {
   std::string token;            // empty: a new one
   bool token_is_known = false;  // to whoever starts the workers
   bool insecure = false;
+  // The folder of the fleet's keys (fleet_security.h). Empty: none, or the
+  // shared one.
+  std::string secrets;
+  bool makes_secrets = false;  // where the folder is missing
+  bool trusted_lan = false;
   // Fewer sessions (plan.run.session_count) will do where memory is short.
   bool fewer_sessions_will_do = false;
 };
@@ -114,6 +120,7 @@ class Session {
   absl::Status LoadModel();
 
   const SessionOptions options_;  // with the token
+  std::shared_ptr<const security::FleetSecrets> secrets_;  // null: no TLS
   InterruptWatcher& interrupt_;
   std::string address_;  // where workers join
   uint32_t session_count_ = 0;

@@ -44,6 +44,7 @@ absl::StatusOr<Asked> Ask(const StatusFlags& flags) {
   if (!flags.coordinator.empty()) target.address = flags.coordinator;
   if (!flags.token_file.empty()) {
     SHOAL_ASSIGN_OR_RETURN(target.token, ReadTokenFile(flags.token_file));
+    SHOAL_RETURN_IF_ERROR(TrustByToken(target));
   }
   CoordinatorClient client(target);
   constexpr absl::Duration kTimeout = absl::Seconds(5);

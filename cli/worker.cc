@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -20,6 +21,8 @@
 #include "cli/store_root.h"
 #include "cli/verbs.h"
 #include "cli/worker_arguments.h"
+#include "security/join_token.h"
+#include "worker/fleet_identity.h"
 #include "worker/worker_service.h"
 
 namespace shoal::cli {
@@ -34,12 +37,48 @@ struct WorkerFlags {
   bool insecure = false;
 };
 
-absl::StatusOr<std::string> Token(const WorkerFlags& flags) {
-  if (!flags.token_file.empty()) return ReadTokenFile(flags.token_file);
+// How this worker proves itself.
+struct Proof {
+  std::string token;  // without TLS
+  bool tls = false;
+  std::optional<security::JoinToken> join_token;
+};
+
+absl::StatusOr<Proof> ProofOf(const WorkerFlags& flags,
+                              const std::string& identity_directory) {
+  SHOAL_ASSIGN_OR_RETURN(const security::JoinTarget target,
+                         security::JoinTarget::Parse(flags.worker.join));
+  SHOAL_ASSIGN_OR_RETURN(const HostPort join, ParseHostPort(target.address));
+  Proof proof;
+  proof.join_token = target.token;
   const char* variable = std::getenv(kTokenVariable);
-  std::string token = variable == nullptr ? "" : variable;
+  if (!flags.token_file.empty()) {
+    SHOAL_ASSIGN_OR_RETURN(proof.token, ReadTokenFile(flags.token_file));
+  } else if (variable != nullptr) {
+    proof.token = variable;
+  }
   unsetenv(kTokenVariable);
-  return token;
+  if (target.token) {
+    proof.token = target.token->ToText();
+  } else if (security::JoinToken::LooksLikeOne(proof.token)) {
+    SHOAL_ASSIGN_OR_RETURN(proof.join_token,
+                           security::JoinToken::Parse(proof.token));
+  }
+  if (flags.insecure) return proof;
+  const bool has_other_token = !proof.token.empty() && !proof.join_token;
+  if (IsLoopback(join.host)) {
+    proof.tls = proof.join_token ||
+                (!has_other_token && worker::HasIdentity(identity_directory));
+    return proof;
+  }
+  proof.tls = true;
+  if (!has_other_token) return proof;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the token given is not that of a fleet with certificates, which begins "
+      "with ",
+      security::JoinToken::kPrefix,
+      "; take the one that the coordinator shows, or start both with "
+      "--insecure on a network all of which you trust"));
 }
 
 // The address of this machine from which `to` is reached; no packet is sent.
@@ -69,18 +108,20 @@ absl::StatusOr<std::string> OwnAddressTowards(const HostPort& to) {
       absl::StrCat("no route to ", to.host, "; give --bind ADDRESS"));
 }
 
-absl::StatusOr<std::string> BindAddress(const WorkerFlags& flags) {
-  SHOAL_ASSIGN_OR_RETURN(const HostPort join, ParseHostPort(flags.worker.join));
+absl::StatusOr<std::string> BindAddress(const WorkerFlags& flags,
+                                        const HostPort& join, bool tls) {
   std::string address = flags.bind;
   if (address.empty()) {
     if (IsLoopback(join.host)) return std::string("127.0.0.1");
     SHOAL_ASSIGN_OR_RETURN(address, OwnAddressTowards(join));
   }
-  if (!flags.insecure && !(IsLoopback(join.host) && IsLoopback(address))) {
+  if (!flags.insecure && !tls &&
+      !(IsLoopback(join.host) && IsLoopback(address))) {
     return absl::FailedPreconditionError(absl::StrCat(
         "links beyond this machine (", address, " to ", join.host,
-        ") are not encrypted yet; allow them with --insecure on a network "
-        "that you trust"));
+        ") would not be encrypted; join with the token of a fleet with "
+        "certificates (--join HOST:PORT#TOKEN), or allow it with --insecure on "
+        "a network all of which you trust"));
   }
   return address;
 }
@@ -108,16 +149,24 @@ absl::Status RunWorker(const WorkerFlags& flags) {
     SHOAL_ASSIGN_OR_RETURN(const std::string root, StoreRoot(flags.how.store));
     options.store_directory = DeviceStore(root, options.name);
   }
-  SHOAL_ASSIGN_OR_RETURN(options.bind_address, BindAddress(flags));
+  worker::WorkerServiceOptions service_options;
+  service_options.identity_directory =
+      absl::StrCat(options.store_directory, "/identity");
+  SHOAL_ASSIGN_OR_RETURN(Proof proof,
+                         ProofOf(flags, service_options.identity_directory));
+  service_options.token = std::move(proof.token);
+  service_options.tls = proof.tls;
+  service_options.join_token = proof.join_token;
+  service_options.coordinator_address =
+      flags.worker.join.substr(0, flags.worker.join.find('#'));
+  SHOAL_ASSIGN_OR_RETURN(const HostPort join,
+                         ParseHostPort(service_options.coordinator_address));
+  SHOAL_ASSIGN_OR_RETURN(options.bind_address,
+                         BindAddress(flags, join, proof.tls));
   if (IsWildcard(options.bind_address)) {
-    SHOAL_ASSIGN_OR_RETURN(const HostPort join,
-                           ParseHostPort(flags.worker.join));
     SHOAL_ASSIGN_OR_RETURN(options.advertised_address, OwnAddressTowards(join));
   }
-  worker::WorkerServiceOptions service_options;
-  SHOAL_ASSIGN_OR_RETURN(service_options.token, Token(flags));
   SHOAL_ASSIGN_OR_RETURN(const Device device, MakeDevice(options));
-  service_options.coordinator_address = flags.worker.join;
   service_options.program_version = SHOAL_VERSION;
   service_options.order = flags.worker.local_rank;
   service_options.single_session = local;
@@ -173,14 +222,17 @@ std::vector<std::string> ToWords(const WorkerArguments& arguments) {
 void AddWorkerVerb(Command& root) {
   Command& verb = root.AddVerb("worker", "Lend this machine to a coordinator");
   auto flags = std::make_shared<WorkerFlags>();
-  verb.AddFlag({.names = "--join",
-                .value = "HOST:PORT",
-                .help = "The coordinator: where run or chat says --listen",
-                .required = true},
-               SetText(&flags->worker.join));
+  verb.AddFlag(
+      {.names = "--join",
+       .value = "HOST:PORT#TOKEN",
+       .help = "The coordinator, and the token that it shows; a device "
+               "that has joined before needs no token",
+       .required = true},
+      SetText(&flags->worker.join));
   verb.AddFlag({.names = "--token-file",
                 .value = "FILE",
-                .help = "The join token (else from the variable SHOAL_TOKEN)"},
+                .help = "The join token, if it is not in --join (else from the "
+                        "variable SHOAL_TOKEN)"},
                SetText(&flags->token_file));
   verb.AddFlag({.names = "--memory",
                 .value = "SIZE",
@@ -203,8 +255,9 @@ void AddWorkerVerb(Command& root) {
                         "faces the coordinator)"},
                SetText(&flags->bind));
   verb.AddSwitch({.names = "--insecure",
-                  .help = "Allow links to other machines, which are not "
-                          "encrypted yet"},
+                  .help = "Join without TLS a coordinator with --insecure: "
+                          "anyone on the network can read and alter "
+                          "everything, the token, too"},
                  &flags->insecure);
   verb.AddFlag({.names = "--local-rank",
                 .value = "N",
@@ -218,9 +271,12 @@ void AddWorkerVerb(Command& root) {
       "there\n"
       "and reads them from disk instead.\n\n"
       "Example:\n"
-      "  shoal worker --join 192.168.1.10:7070 --token-file token "
-      "--memory 500MiB --insecure");
-  verb.SetCheck([flags] { return ParseHostPort(flags->worker.join).status(); });
+      "  shoal worker --join 192.168.1.10:7070#shoal1-... --memory 500MiB");
+  verb.SetCheck([flags]() -> absl::Status {
+    SHOAL_ASSIGN_OR_RETURN(const security::JoinTarget target,
+                           security::JoinTarget::Parse(flags->worker.join));
+    return ParseHostPort(target.address).status();
+  });
   verb.SetRunner([flags] { return RunWorker(*flags); });
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <random>
 #include <utility>
 
 #include "absl/functional/function_ref.h"
@@ -17,6 +16,7 @@
 #include "coordinator/rpc_server.h"
 #include "proto/inference.pb.h"
 #include "proto/operator.pb.h"
+#include "security/random_bytes.h"
 
 namespace shoal::coordinator {
 namespace {
@@ -109,9 +109,9 @@ Coordinator::Impl::Impl(CoordinatorOptions options, parallel::Rank& rank0,
 
 absl::StatusOr<std::string> Coordinator::Impl::Listen() {
   SHOAL_ASSIGN_OR_RETURN(
-      server_, RpcServer::Start(
-                   {options_.listen_address, options_.insecure, options_.token},
-                   membership_, *this));
+      server_, RpcServer::Start({options_.listen_address, options_.insecure,
+                                 options_.token, options_.secrets},
+                                membership_, *this));
   return server_->address();
 }
 
@@ -123,16 +123,17 @@ absl::StatusOr<std::shared_ptr<Deployment>> Coordinator::Impl::MakeDeployment(
       model, workers.size(), options.run.session_count, profile0_.fixed_bytes);
   for (const auto& worker : workers) devices.push_back(worker->info().profile);
   Deployment::Options setup;
-  SHOAL_ASSIGN_OR_RETURN(setup.plan, PlanModel(*model.file, devices, options));
+  PlanOptions plan = options;
+  plan.run.seal_links = options_.secrets != nullptr && !options_.trusted_lan;
+  SHOAL_ASSIGN_OR_RETURN(setup.plan, PlanModel(*model.file, devices, plan));
   setup.plan.epoch = epoch_;
   setup.model = model.file->description;
-  setup.run = options.run;
+  setup.run = plan.run;
   for (const auto& device : devices) {
     setup.budget_bytes.push_back(device.budget_bytes);
     setup.fixed_bytes.push_back(device.fixed_bytes);
   }
-  std::random_device random;
-  setup.link_key = (uint64_t{random()} << 32) | random();
+  security::FillRandom(setup.link_secret);
   setup.connect_timeout = options_.connect_timeout;
   setup.load_silence_timeout = options_.load_silence_timeout;
   setup.cause_wait = options_.cause_wait;

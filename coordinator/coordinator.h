@@ -24,6 +24,7 @@
 #include "parallel/plan.h"
 #include "parallel/planner.h"
 #include "parallel/rank.h"
+#include "security/fleet_secrets.h"
 
 namespace shoal::model {
 class Tokenizer;
@@ -37,6 +38,10 @@ struct CoordinatorOptions {
   std::string token;
   // Allows a listen_address that other machines reach, without encryption.
   bool insecure = false;
+  // TLS with certificates; `token` is then the one in there. Null: none.
+  std::shared_ptr<const security::FleetSecrets> secrets;
+  // With `secrets`: data links are not encrypted all the same.
+  bool trusted_lan = false;
   std::string program_version;
   // As Membership::Options.
   std::vector<std::string> device_names;
@@ -81,7 +86,8 @@ class Coordinator {
   // Opens the listener for workers and clients; returns "host:port" with the
   // port that was bound. A coordinator without workers need not listen.
   // Errors: kInvalidArgument     the address is not HOST:PORT
-  //         kPermissionDenied    not loopback, and options.insecure is off
+  //         kPermissionDenied    not loopback, no options.secrets, and
+  //                              options.insecure is off
   //         kUnavailable         the port is in use or cannot be bound
   absl::StatusOr<std::string> Listen();
 
@@ -98,9 +104,9 @@ class Coordinator {
       const std::atomic<bool>* cancel = nullptr);
 
   // Loads the model at `path` on this device and all workers that joined,
-  // ranked by device_names, their `order`, then by the time of joining. A model that was
-  // loaded before is given up first.
-  // Errors: of ModelFile::Read(), model::Tokenizer::Create(), PlanModel(), and
+  // ranked by device_names, their `order`, then by the time of joining. A model
+  // that was loaded before is given up first. Errors: of ModelFile::Read(),
+  // model::Tokenizer::Create(), PlanModel(), and
   //         of any rank's Load() and Connect(); the latter name the device.
   absl::Status LoadModel(
       const std::string& path, const PlanOptions& options,

@@ -57,7 +57,7 @@ parallel::RankSetup Deployment::SetupOf(uint32_t rank) const {
   setup.options = options_.run;
   setup.budget_bytes = options_.budget_bytes[rank];
   setup.fixed_bytes = options_.fixed_bytes[rank];
-  setup.link_key = options_.link_key;
+  setup.link_secret = options_.link_secret;
   return setup;
 }
 

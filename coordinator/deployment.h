@@ -3,6 +3,7 @@
 #ifndef SHOAL_COORDINATOR_DEPLOYMENT_H_
 #define SHOAL_COORDINATOR_DEPLOYMENT_H_
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -40,7 +41,7 @@ class Deployment {
     parallel::RunOptions run;
     std::vector<uint64_t> budget_bytes;  // by rank
     std::vector<uint64_t> fixed_bytes;   // likewise; see parallel/rank.h
-    uint64_t link_key = 0;
+    std::array<uint8_t, 32> link_secret = {};
     absl::Duration connect_timeout;
     absl::Duration load_silence_timeout;
     absl::Duration cause_wait;

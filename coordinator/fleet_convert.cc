@@ -59,6 +59,7 @@ void FillOptions(const parallel::RunOptions& from, proto::RunOptions& to) {
   to.set_may_poll(from.may_poll);
   to.set_trace(from.trace);
   to.set_session_count(from.session_count);
+  to.set_seal_links(from.seal_links);
 }
 
 bool IsRate(double rate) { return std::isfinite(rate) && rate >= 0; }
@@ -116,7 +117,8 @@ proto::Load ToProto(const parallel::RankSetup& setup) {
   FillOptions(setup.options, *to.mutable_options());
   to.set_budget_bytes(setup.budget_bytes);
   to.set_fixed_bytes(setup.fixed_bytes);
-  to.set_link_key(setup.link_key);
+  to.mutable_link_secret()->assign(setup.link_secret.begin(),
+                                   setup.link_secret.end());
   return to;
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/mutex.h"
 #include "coordinator/remote_worker.h"
@@ -18,6 +19,8 @@
 #include "grpcpp/support/sync_stream.h"
 #include "proto/fleet.grpc.pb.h"
 #include "proto/fleet_protocol.h"
+#include "security/certificate.h"
+#include "security/rpc_credentials.h"
 
 namespace shoal::coordinator {
 namespace {
@@ -156,10 +159,26 @@ bool WriteUnit(const parallel::UnitFetcher::Unit& unit,
 
 class FleetService final : public proto::Fleet::Service {
  public:
-  FleetService(Membership& membership, RpcHandler& handler)
-      : membership_(membership), handler_(handler) {}
+  FleetService(Membership& membership, RpcHandler& handler,
+               const security::FleetSecrets* secrets)
+      : membership_(membership), handler_(handler), secrets_(secrets) {}
+
+  grpc::Status Enroll(grpc::ServerContext* context,
+                      const proto::EnrollRequest* request,
+                      proto::EnrollReply* reply) override {
+    const auto certificate = CertificateFor(*request);
+    if (certificate.ok()) {
+      reply->set_certificate_pem(*certificate);
+      return grpc::Status::OK;
+    }
+    // The name is a stranger's.
+    membership_.OnRefused(absl::CEscape(request->device_name().substr(0, 64)),
+                          context->peer(), certificate.status());
+    return ToGrpc(certificate.status());
+  }
 
   grpc::Status Join(grpc::ServerContext* context, JoinStream* stream) override {
+    if (!MayCall(*context)) return NoCertificate();
     const auto link = std::make_shared<QueuedLink>(*context);
     std::thread writer([&] { link->WriteTo(*stream); });
     Read(*context, *stream, link);
@@ -173,6 +192,7 @@ class FleetService final : public proto::Fleet::Service {
       grpc::ServerContext* context, const proto::FetchUnitsRequest* request,
       grpc::ServerWriter<proto::UnitChunk>* writer) override {
     const uint64_t session = request->session_key();
+    if (!MayCall(*context)) return NoCertificate();
     if (!membership_.HasSession(session)) {
       return {grpc::StatusCode::PERMISSION_DENIED, "join the fleet first"};
     }
@@ -209,8 +229,8 @@ class FleetService final : public proto::Fleet::Service {
     proto::WorkerMessage message;
     if (!stream.Read(&message) || !message.has_hello()) return;
     link->MarkGreeted();
-    const auto worker =
-        membership_.Admit(message.hello(), context.peer(), link);
+    const auto worker = membership_.Admit(message.hello(), context.peer(), link,
+                                          security::CallerOf(context));
     if (worker == nullptr) return;
     while (stream.Read(&message)) worker->OnMessage(message);
     // Whatever ended it: nothing more can be sent.
@@ -221,15 +241,47 @@ class FleetService final : public proto::Fleet::Service {
                                    "or its network is down"));
   }
 
+  bool MayCall(const grpc::ServerContext& context) const {
+    return secrets_ == nullptr || !security::CallerOf(context).empty();
+  }
+  static grpc::Status NoCertificate() {
+    return {grpc::StatusCode::PERMISSION_DENIED,
+            "the caller shows no certificate of this fleet; join it with its "
+            "token first"};
+  }
+
+  absl::StatusOr<std::string> CertificateFor(
+      const proto::EnrollRequest& request) const {
+    if (request.protocol_version() != proto::kFleetProtocolVersion) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the worker speaks protocol version ", request.protocol_version(),
+          ", the coordinator version ", proto::kFleetProtocolVersion,
+          "; install the same shoal on both"));
+    }
+    if (secrets_ == nullptr) {
+      return absl::FailedPreconditionError(
+          "this fleet has no certificates: its coordinator runs without TLS");
+    }
+    if (!secrets_->token.HasSecret(request.token_secret())) {
+      return absl::PermissionDeniedError(
+          "the join token is of this fleet, but not its token now; take the "
+          "one that the coordinator shows");
+    }
+    return security::IssueClientCertificate(
+        secrets_->authority, request.request_pem(), request.device_name());
+  }
+
   Membership& membership_;
   RpcHandler& handler_;
+  const security::FleetSecrets* const secrets_;
   FetchRegistry fetches_;
 };
 
 }  // namespace
 
-ServicePtr MakeFleetService(Membership& membership, RpcHandler& handler) {
-  return ServicePtr(new FleetService(membership, handler));
+ServicePtr MakeFleetService(Membership& membership, RpcHandler& handler,
+                            const security::FleetSecrets* secrets) {
+  return ServicePtr(new FleetService(membership, handler, secrets));
 }
 
 }  // namespace shoal::coordinator

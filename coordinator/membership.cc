@@ -49,13 +49,13 @@ Membership::~Membership() {
   watcher_.join();
 }
 
-absl::Status Membership::Judge(const proto::Hello& hello, bool& retry) {
-  retry = false;
-  if (hello.protocol_version() != proto::kFleetProtocolVersion) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the worker speaks protocol version ", hello.protocol_version(),
-        ", the coordinator version ", proto::kFleetProtocolVersion,
-        "; install the same shoal on both"));
+absl::Status Membership::JudgeProof(const proto::Hello& hello,
+                                    const std::string& certificate_name) const {
+  if (!certificate_name.empty()) {
+    if (certificate_name == hello.profile().name()) return absl::OkStatus();
+    return absl::PermissionDeniedError(
+        absl::StrCat("its certificate is for a device ", certificate_name,
+                     "; a device of another name joins with the token"));
   }
   if (hello.token().size() > proto::kTokenBytesMax ||
       (!options_.token.empty() &&
@@ -64,6 +64,20 @@ absl::Status Membership::Judge(const proto::Hello& hello, bool& retry) {
         "the join token is not the coordinator's; give the worker the same "
         "one (--token-file)");
   }
+  return absl::OkStatus();
+}
+
+absl::Status Membership::Judge(const proto::Hello& hello,
+                               const std::string& certificate_name,
+                               bool& retry) {
+  retry = false;
+  if (hello.protocol_version() != proto::kFleetProtocolVersion) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the worker speaks protocol version ", hello.protocol_version(),
+        ", the coordinator version ", proto::kFleetProtocolVersion,
+        "; install the same shoal on both"));
+  }
+  SHOAL_RETURN_IF_ERROR(JudgeProof(hello, certificate_name));
   SHOAL_RETURN_IF_ERROR(ProfileFromProto(hello.profile()).status());
   retry = true;
   const std::vector<std::string>& names = options_.device_names;
@@ -101,12 +115,17 @@ absl::Status Membership::NameIsFree(const std::string& name) const {
 
 void Membership::Refuse(const std::string& device, absl::string_view peer,
                         const absl::Status& why, bool retry, WorkerLink& link) {
-  SHOAL_LOG(kInfo, "refused ", device, " at ", peer, ": ", why.message());
   proto::CoordinatorMessage message;
   *message.mutable_refusal()->mutable_status() = ToProto(why);
   message.mutable_refusal()->set_protocol_version(proto::kFleetProtocolVersion);
   message.mutable_refusal()->set_retry(retry);
   link.Send(message);
+  OnRefused(device, peer, why);
+}
+
+void Membership::OnRefused(const std::string& device, absl::string_view peer,
+                           const absl::Status& why) {
+  SHOAL_LOG(kInfo, "refused ", device, " at ", peer, ": ", why.message());
   base::MutexLock lock(mutex_);
   last_refusal_ = why;
   last_refused_ = device;
@@ -116,12 +135,12 @@ void Membership::Refuse(const std::string& device, absl::string_view peer,
 
 std::shared_ptr<RemoteWorker> Membership::Admit(
     const proto::Hello& hello, absl::string_view peer,
-    std::shared_ptr<WorkerLink> link) {
+    std::shared_ptr<WorkerLink> link, const std::string& certificate_name) {
   bool retry = false;
   const auto profile = ProfileFromProto(hello.profile());
   const std::string device =
       profile.ok() ? profile->name : std::string("a device");
-  absl::Status verdict = Judge(hello, retry);
+  absl::Status verdict = Judge(hello, certificate_name, retry);
   if (verdict.ok()) {
     base::MutexLock lock(mutex_);
     verdict = NameIsFree(device);  // another thread may have been faster

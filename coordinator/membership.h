@@ -61,9 +61,16 @@ class Membership {
 
   // Judges the first message of a stream and answers it over `link`: Welcome,
   // or Refusal and null. `peer` names the other end for the log.
+  // `certificate_name` is for whom the certificate is that it showed: then its
+  // token does not matter.
   std::shared_ptr<RemoteWorker> Admit(const proto::Hello& hello,
                                       absl::string_view peer,
-                                      std::shared_ptr<WorkerLink> link);
+                                      std::shared_ptr<WorkerLink> link,
+                                      const std::string& certificate_name = "");
+
+  // Somebody was turned away before it could join.
+  void OnRefused(const std::string& device, absl::string_view peer,
+                 const absl::Status& why);
 
   // The stream of an admitted worker has ended.
   void Remove(const std::shared_ptr<RemoteWorker>& worker,
@@ -83,7 +90,10 @@ class Membership {
   void Shutdown();
 
  private:
-  absl::Status Judge(const proto::Hello& hello, bool& retry);
+  absl::Status Judge(const proto::Hello& hello,
+                     const std::string& certificate_name, bool& retry);
+  absl::Status JudgeProof(const proto::Hello& hello,
+                          const std::string& certificate_name) const;
   size_t PlaceOf(const std::string& name) const;
   std::vector<std::string> Missing(const std::vector<std::string>& names) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -13,6 +13,7 @@
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "proto/fleet_protocol.h"
+#include "security/rpc_credentials.h"
 
 namespace shoal::coordinator {
 namespace {
@@ -25,6 +26,7 @@ constexpr auto kShutdownGrace = std::chrono::milliseconds(500);
 
 struct RpcServer::Impl {
   std::string address;
+  std::shared_ptr<const security::FleetSecrets> secrets;
   ServicePtr fleet;
   ServicePtr inference;
   ServicePtr operations;
@@ -64,22 +66,26 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(
     const Options& options, Membership& membership, RpcHandler& handler) {
   SHOAL_ASSIGN_OR_RETURN(const HostPort parsed,
                          HostPort::Parse(options.listen_address));
-  if (!parsed.IsLoopback() && !options.insecure) {
+  const security::FleetSecrets* const secrets = options.secrets.get();
+  if (!parsed.IsLoopback() && !options.insecure && secrets == nullptr) {
     return absl::PermissionDeniedError(absl::StrCat(
         options.listen_address,
-        " can be reached by other machines, and links are not encrypted yet; "
-        "add --insecure if you trust this network, or listen on 127.0.0.1"));
+        " can be reached by other machines, and this fleet has no "
+        "certificates; make some with shoal init, add --insecure if you trust "
+        "all of this network, or listen on 127.0.0.1"));
   }
   auto impl = std::make_unique<Impl>();
-  impl->fleet = MakeFleetService(membership, handler);
+  impl->secrets = options.secrets;
+  impl->fleet = MakeFleetService(membership, handler, secrets);
   // On its own machine any program may ask, as over HTTP without a key.
-  const std::string token = parsed.IsLoopback() ? std::string() : options.token;
+  std::string token = parsed.IsLoopback() ? std::string() : options.token;
+  if (secrets != nullptr) token = secrets->token.ToText();
   impl->inference = MakeInferenceService(handler, token);
   impl->operations = MakeOperatorService(handler, token);
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(options.listen_address,
-                           grpc::InsecureServerCredentials(), &port);
+                           security::MakeServerCredentials(secrets), &port);
   builder.RegisterService(impl->fleet.get());
   builder.RegisterService(impl->inference.get());
   builder.RegisterService(impl->operations.get());

@@ -15,6 +15,7 @@
 #include "coordinator/generation.h"
 #include "coordinator/membership.h"
 #include "parallel/rank.h"
+#include "security/fleet_secrets.h"
 
 namespace shoal::proto {
 class FleetStatus;
@@ -53,6 +54,9 @@ class RpcServer {
     bool insecure = false;       // allows an address that others reach
     // What clients (not workers) show at such an address; empty: nothing.
     std::string token = {};
+    // TLS: workers must have a certificate of the fleet, clients one or its
+    // token. Null: none.
+    std::shared_ptr<const security::FleetSecrets> secrets = {};
   };
 
   // `membership` and `handler` are borrowed and must outlive the server.

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "coordinator/membership.h"
 #include "coordinator/rpc_server.h"
+#include "security/fleet_secrets.h"
 
 namespace grpc {
 class Service;
@@ -23,10 +24,12 @@ struct ServiceDeleter {
 };
 using ServicePtr = std::unique_ptr<grpc::Service, ServiceDeleter>;
 
-// The arguments are borrowed and must outlive the service.
-ServicePtr MakeFleetService(Membership& membership, RpcHandler& handler);
-// Clients must show `token` as the metadata "authorization: Bearer TOKEN";
-// empty: none is asked.
+// The arguments are borrowed and must outlive the service. With `secrets`
+// workers must show a certificate, which Enroll() gives for the token of those.
+ServicePtr MakeFleetService(Membership& membership, RpcHandler& handler,
+                            const security::FleetSecrets* secrets);
+// Clients must show `token` as the metadata "authorization: Bearer TOKEN", or a
+// certificate of the fleet; empty: nothing is asked.
 ServicePtr MakeInferenceService(RpcHandler& handler, const std::string& token);
 ServicePtr MakeOperatorService(RpcHandler& handler, const std::string& token);
 

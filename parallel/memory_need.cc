@@ -8,6 +8,7 @@
 #include "parallel/rank.h"
 #include "transport/frame.h"
 #include "transport/network.h"
+#include "transport/sealed_frame.h"
 
 namespace shoal::parallel {
 namespace {
@@ -124,6 +125,14 @@ uint64_t TransportBytes(const Plan& plan, const Role& role, uint32_t rank,
   // The piece that is being written.
   uint64_t bytes = std::min(tokens * std::max(input, partial),
                             PiecePayloadMax(std::max(input, partial)));
+  // Each link has a buffer of its own for what it seals.
+  if (options.seal_links) {
+    const uint64_t widest =
+        std::max(std::max(input, partial), uint64_t{4} * role.head_rows);
+    bytes += role.peer_count * (std::min(std::max(tokens, rows) * widest,
+                                         PiecePayloadMax(widest)) +
+                                transport::kSealedExtraBytes);
+  }
   if (role.hub) {
     uint64_t sums = role.peer_count * partials;
     if (rank == 0) sums = std::max(sums, rows * dimensions.vocabulary * 4);

@@ -4,6 +4,7 @@
 #ifndef SHOAL_PARALLEL_RANK_H_
 #define SHOAL_PARALLEL_RANK_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -62,6 +63,9 @@ struct RunOptions {
   bool may_poll = true;
   // Whether ranks record what they do when, for Rank::Trace().
   bool trace = false;
+  // Whether data links are encrypted and authenticated, by keys that come from
+  // RankSetup::link_secret.
+  bool seal_links = false;
 };
 
 struct RankSetup {
@@ -73,7 +77,8 @@ struct RankSetup {
   // What the process takes beside this plan's memory, as the planner counted
   // it: in the coordinator's process also tokenizer and unit readers.
   uint64_t fixed_bytes = 0;
-  uint64_t link_key = 0;  // data links of this epoch are opened with it
+  // Drawn for this epoch; who knows it is let into its data links.
+  std::array<uint8_t, 32> link_secret = {};
 };
 
 // Gets units from whoever has the model. Threads: thread-safe.

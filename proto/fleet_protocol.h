@@ -10,7 +10,7 @@ namespace shoal::proto {
 
 // Raised whenever workers and coordinators of two versions cannot work
 // together.
-inline constexpr uint32_t kFleetProtocolVersion = 1;
+inline constexpr uint32_t kFleetProtocolVersion = 2;
 
 // Most bytes of a unit in one UnitChunk.
 inline constexpr size_t kUnitChunkBytesMax = size_t{256} << 10;

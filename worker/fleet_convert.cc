@@ -93,6 +93,7 @@ absl::StatusOr<parallel::RunOptions> OptionsFromProto(
   }
   to.may_poll = from.may_poll();
   to.trace = from.trace();
+  to.seal_links = from.seal_links();
   to.f32_activations = from.f32_activations();
   to.context_positions = from.context_positions();
   to.logits_rows_max = from.logits_rows_max();
@@ -191,7 +192,13 @@ absl::StatusOr<parallel::RankSetup> SetupFromProto(const proto::Load& load) {
   SHOAL_ASSIGN_OR_RETURN(to.options, OptionsFromProto(load.options()));
   to.budget_bytes = load.budget_bytes();
   to.fixed_bytes = load.fixed_bytes();
-  to.link_key = load.link_key();
+  if (load.link_secret().size() != to.link_secret.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the load has a link secret of ", load.link_secret().size(),
+        " bytes; allowed: ", to.link_secret.size()));
+  }
+  std::copy(load.link_secret().begin(), load.link_secret().end(),
+            to.link_secret.begin());
   return to;
 }
 

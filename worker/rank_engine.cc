@@ -13,6 +13,7 @@
 #include "base/status_macros.h"
 #include "kernels/cpu_cores.h"
 #include "memory/process_memory.h"
+#include "security/key_derivation.h"
 
 namespace shoal::worker {
 namespace {
@@ -27,9 +28,13 @@ constexpr absl::Duration kIdlePolling = absl::Microseconds(50);
 constexpr absl::Duration kPassPolling = absl::Microseconds(500);
 constexpr absl::Duration kFarewellTimeout = absl::Milliseconds(200);
 
-transport::LinkKey KeyFrom(uint64_t key) {
+// What hellos show, in clear if links are not sealed: it tells nothing of the
+// secret.
+transport::LinkKey LinkKeyFrom(const security::SecretKey& secret) {
+  const security::SecretKey key =
+      security::DeriveKey(secret, {}, "shoal data link, hello");
   transport::LinkKey bytes = {};
-  std::memcpy(bytes.data(), &key, sizeof(key));
+  std::memcpy(bytes.data(), key.data(), bytes.size());
   return bytes;
 }
 
@@ -107,7 +112,8 @@ absl::StatusOr<std::map<uint32_t, std::string>> RankEngine::Listen() {
   transport::NetworkOptions options;
   options.rank = setup.rank;
   options.epoch = setup.plan.epoch;
-  options.link_key = KeyFrom(setup.link_key);
+  options.link_key = LinkKeyFrom(setup.link_secret);
+  if (setup.options.seal_links) options.seal_secret = setup.link_secret;
   options.bind_address = options_.bind_address;
   options.advertised_address = options_.advertised_address;
   options.payload_bytes_max = loaded_->payload_bytes_max();

@@ -9,43 +9,27 @@
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/mutex.h"
-#include "grpcpp/channel.h"
+#include "base/status_macros.h"
 #include "grpcpp/client_context.h"
-#include "grpcpp/create_channel.h"
-#include "grpcpp/resource_quota.h"
-#include "grpcpp/security/credentials.h"
-#include "grpcpp/support/channel_arguments.h"
 #include "grpcpp/support/sync_stream.h"
 #include "proto/fleet.grpc.pb.h"
+#include "security/tls_probe.h"
+#include "worker/coordinator_channel.h"
 #include "worker/fleet_convert.h"
+#include "worker/fleet_identity.h"
 #include "worker/rank_session.h"
 #include "worker/remote_unit_fetcher.h"
 
 namespace shoal::worker {
 namespace {
 
-// Buffers that gRPC may hold: a few chunks of units.
-constexpr size_t kBufferQuotaBytes = size_t{4} << 20;
-constexpr int kStreamWindowBytes = 512 << 10;
+// For finding out who answers, and for a certificate.
+constexpr absl::Duration kTrustTimeout = absl::Seconds(5);
+constexpr absl::Duration kTlsLookTimeout = absl::Seconds(2);
 constexpr absl::Duration kHeartbeatMin = absl::Milliseconds(10);
 
 using JoinStream =
     grpc::ClientReaderWriter<proto::WorkerMessage, proto::CoordinatorMessage>;
-
-std::shared_ptr<grpc::Channel> Dial(const std::string& address) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(proto::kMessageBytesMax);
-  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindowBytes);
-  // A proxy for the web is no way to a device next to us.
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  grpc::ResourceQuota quota("worker");
-  quota.Resize(kBufferQuotaBytes);
-  arguments.SetResourceQuota(quota);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
-                                   arguments);
-}
 
 // One stream to a coordinator, from Hello to its end. The thread of Write()
 // also sends heartbeats and watches for those of the other side.
@@ -156,6 +140,9 @@ class WorkerService::Impl {
 
  private:
   Outcome JoinOnce();
+  // Null: this worker joins without TLS.
+  absl::StatusOr<std::unique_ptr<security::CoordinatorTrust>> Trust();
+  absl::Status CannotReach(const grpc::Status& why) const;
   // Reads the answer to Hello.
   Outcome Greet(JoinStream& stream, Membership& membership,
                 proto::Welcome& welcome);
@@ -268,8 +255,49 @@ bool WorkerService::Impl::Obey(JoinStream& stream, Membership& membership,
   return false;
 }
 
+absl::StatusOr<std::unique_ptr<security::CoordinatorTrust>>
+WorkerService::Impl::Trust() {
+  if (!options_.tls) return nullptr;
+  FleetIdentityOptions identity;
+  identity.coordinator_address = options_.coordinator_address;
+  identity.device_name = profile_.name;
+  identity.program_version = options_.program_version;
+  identity.protocol_version = options_.protocol_version;
+  identity.directory = options_.identity_directory;
+  identity.token = options_.join_token;
+  SHOAL_ASSIGN_OR_RETURN(
+      security::CoordinatorTrust trust,
+      EstablishTrust(identity, absl::Now() + kTrustTimeout, [this] {
+        base::MutexLock lock(mutex_);
+        return stopping_;
+      }));
+  return std::make_unique<security::CoordinatorTrust>(std::move(trust));
+}
+
+absl::Status WorkerService::Impl::CannotReach(const grpc::Status& why) const {
+  const std::string& address = options_.coordinator_address;
+  if (!options_.tls &&
+      security::SpeaksTls(address, absl::Now() + kTlsLookTimeout)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the coordinator at ", address,
+        " speaks TLS, and this worker was started without it; give it the "
+        "fleet's join token (--join ",
+        address, "#TOKEN), and not --insecure"));
+  }
+  return absl::UnavailableError(absl::StrCat(
+      "cannot reach a coordinator at ", address, ": ", why.error_message()));
+}
+
 Outcome WorkerService::Impl::JoinOnce() {
-  const auto channel = Dial(options_.coordinator_address);
+  const auto trust = Trust();
+  if (!trust.ok()) {
+    Outcome outcome;
+    outcome.status = trust.status();
+    outcome.for_good = absl::IsPermissionDenied(trust.status());
+    return outcome;
+  }
+  const auto channel =
+      DialCoordinator(options_.coordinator_address, trust->get());
   const auto stub = proto::Fleet::NewStub(channel);
   grpc::ClientContext context;
   {
@@ -297,9 +325,8 @@ Outcome WorkerService::Impl::JoinOnce() {
     context_ = nullptr;
   }
   if (!outcome.joined && outcome.status.message().empty()) {
-    outcome.status = absl::UnavailableError(absl::StrCat(
-        "cannot reach a coordinator at ", options_.coordinator_address, ": ",
-        finished.error_message()));
+    outcome.status = CannotReach(finished);
+    outcome.for_good = absl::IsFailedPrecondition(outcome.status);
   } else if (outcome.joined) {
     outcome.status = absl::UnavailableError(
         absl::StrCat("lost the coordinator at ", options_.coordinator_address,

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -14,12 +15,19 @@
 #include "parallel/planner.h"
 #include "parallel/rank.h"
 #include "proto/fleet_protocol.h"
+#include "security/join_token.h"
 
 namespace shoal::worker {
 
 struct WorkerServiceOptions {
   std::string coordinator_address;  // HOST:PORT
-  std::string token;                // never logged
+  // Without TLS: shown to the coordinator; never logged.
+  std::string token;
+  // TLS with certificates (fleet_identity.h); `join_token` then stands for
+  // `token`, and is not needed where a certificate is kept.
+  bool tls = false;
+  std::optional<security::JoinToken> join_token;
+  std::string identity_directory;
   std::string program_version;
   // Ranks are given by this number, then by the time of joining; --local
   // numbers its workers, others leave it 0.
@@ -54,8 +62,10 @@ class WorkerService {
 
   // Returns OK after Stop(), or when the coordinator of a single session said
   // that it ends.
-  // Errors: kPermissionDenied    wrong token
-  //         kFailedPrecondition  another protocol version; names both
+  // Errors: kPermissionDenied    wrong token, another fleet's certificate, no
+  //                              certificate and no token
+  //         kFailedPrecondition  another protocol version; names both. Or the
+  //                              coordinator speaks TLS, and this does not
   //         kUnavailable         single_session: the coordinator was not
   //                              reached, or vanished
   absl::Status Run();

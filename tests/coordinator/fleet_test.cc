@@ -128,7 +128,7 @@ TEST_F(FleetTest, LoadsLinksServesAndReports) {
               ElementsAre("desk", "pi3", "pi4"));
   EXPECT_EQ(first->rank.setup().rank, 1u);
   EXPECT_EQ(second->rank.setup().rank, 2u);
-  EXPECT_EQ(first->rank.setup().link_key, rank0_.setup().link_key);
+  EXPECT_EQ(first->rank.setup().link_secret, rank0_.setup().link_secret);
   EXPECT_THAT(
       second->rank.endpoints(),
       ElementsAre(std::pair(0, "from 0 to 2"), std::pair(1, "from 1 to 2")));

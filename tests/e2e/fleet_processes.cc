@@ -96,7 +96,10 @@ Waiting ReadWaiting(cli::Program& coordinator) {
     const size_t begin = at + mark.size();
     return text.substr(begin, text.find_first_of(" ;\n", begin) - begin);
   };
-  const std::string address = word_after(" workers at ");
+  // "waiting for 1 worker at ..." or "2 workers at ...".
+  const std::string address = word_after(
+      text.find(" workers at ") == std::string::npos ? " worker at "
+                                                     : " workers at ");
   return {address.substr(address.rfind(':') + 1), word_after("SHOAL_TOKEN=")};
 }
 

@@ -107,7 +107,7 @@ absl::Status InProcessFleet::Start(const FleetOptions& options) {
     setup.model.file_size = header_->file_size();
     setup.options = options.run;
     setup.budget_bytes = options.budget_bytes;
-    setup.link_key = 7;
+    setup.link_secret = {7};
     SHOAL_RETURN_IF_ERROR(
         ranks_[r]->Load(setup, *fetcher_, [](const auto&) {}));
   }
