@@ -33,7 +33,7 @@ constexpr uint32_t ScratchTokens(uint32_t pass_tokens) {
 
 // Beside each float of scratch there is room for so many encoded values: the
 // intermediates of several units wait there for one visit of the sums.
-inline constexpr uint32_t kIntermediatesPerFloat = 2;
+inline constexpr uint32_t kIntermediatesPerFloat = 5;
 
 }  // namespace shoal::base
 

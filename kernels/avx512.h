@@ -9,6 +9,7 @@
 namespace shoal::kernels::avx512 {
 
 void Attention(const AttentionArgs& args);
+void SiluMul(float* gate, const float* up, uint32_t count);
 
 }  // namespace shoal::kernels::avx512
 

@@ -37,6 +37,7 @@ constexpr KernelTable kAvxVnni = WithProduct("avxvnni", avxvnni::Product);
 constexpr KernelTable kAvx512Vnni = [] {
   KernelTable table = WithProduct("avx512vnni", avx512vnni::Product);
   table.attention = avx512::Attention;
+  table.silu_mul = avx512::SiluMul;
   return table;
 }();
 

@@ -1,5 +1,6 @@
 // The products of the AVX-512 VNNI and AVX-VNNI tables (kernel_table.h has
-// their contract); both tables have the other functions of AVX2's.
+// their contract); both tables have the other functions of AVX2's, but
+// for those of avx512.h.
 
 #ifndef SHOAL_KERNELS_VNNI_H_
 #define SHOAL_KERNELS_VNNI_H_

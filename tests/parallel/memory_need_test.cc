@@ -87,11 +87,11 @@ TEST_F(MemoryNeedTest, ARankWithoutUnitsNeedsNoWindowAndNoActivations) {
 
 TEST_F(MemoryNeedTest, ActivationsOfALeafAreWhatItComputesWith) {
   plan_.chunk_tokens = 2;
-  // Input 64 + 2 * 6, sum 64 * 8, scratch 96 * 4 + 2 * (96 + 3 * 8), per token;
+  // Input 64 + 2 * 6, sum 64 * 8, scratch 96 * 4 + 5 * (96 + 3 * 8), per token;
   // logits of 500 rows.
-  EXPECT_EQ(Need(1).activations, 2u * (76 + 512 + 624) + 500 * 4);
+  EXPECT_EQ(Need(1).activations, 2u * (76 + 512 + 984) + 500 * 4);
   plan_.payload = Payload::kF32;
-  EXPECT_EQ(Need(1).activations, 2u * (76 + 256 + 624) + 500 * 4);
+  EXPECT_EQ(Need(1).activations, 2u * (76 + 256 + 984) + 500 * 4);
 }
 
 TEST_F(MemoryNeedTest, ScratchIsOfOneTileWhateverTheChunk) {
