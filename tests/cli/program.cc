@@ -41,7 +41,8 @@ Program::Program(const std::vector<std::string>& arguments,
   MakePipe(out);
   MakePipe(err);
   const int in = InputFile(options.input);
-  std::vector<std::string> words = {SHOAL_PROGRAM};
+  std::vector<std::string> words = options.launcher;
+  words.push_back(SHOAL_PROGRAM);
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());

@@ -21,6 +21,8 @@ struct ProgramResult {
 struct ProgramOptions {
   std::string input = {};                               // standard input
   std::map<std::string, std::string> environment = {};  // added to ours
+  // Words that run the words after them, on another device, say.
+  std::vector<std::string> launcher = {};
 };
 
 // A started program; the destructor kills it if it still runs.
