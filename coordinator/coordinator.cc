@@ -12,6 +12,7 @@
 #include "coordinator/fleet_convert.h"
 #include "coordinator/fleet_status.h"
 #include "coordinator/generator.h"
+#include "coordinator/known_rates.h"
 #include "coordinator/loaded_model.h"
 #include "coordinator/rpc_server.h"
 #include "proto/inference.pb.h"
@@ -92,7 +93,7 @@ class Coordinator::Impl final : public RpcHandler {
   mutable base::Mutex state_mutex_;
   std::shared_ptr<LoadedModel> model_ ABSL_GUARDED_BY(state_mutex_);
   std::shared_ptr<Deployment> deployment_ ABSL_GUARDED_BY(state_mutex_);
-  bool is_ready_ ABSL_GUARDED_BY(state_mutex_) = false;
+  std::atomic<bool> is_ready_ = false;
   uint64_t unit_bytes_before_ ABSL_GUARDED_BY(state_mutex_) = 0;
   ClientGenerator client_generator_ ABSL_GUARDED_BY(state_mutex_);
 
@@ -122,6 +123,7 @@ absl::StatusOr<std::shared_ptr<Deployment>> Coordinator::Impl::MakeDeployment(
   devices[0].fixed_bytes = FixedBytesWith(
       model, workers.size(), options.run.session_count, profile0_.fixed_bytes);
   for (const auto& worker : workers) devices.push_back(worker->info().profile);
+  KeepKnownRates(options_.digest_directory, devices);
   Deployment::Options setup;
   PlanOptions plan = options;
   plan.run.seal_links = options_.secrets != nullptr && !options_.trusted_lan;
@@ -166,7 +168,6 @@ absl::Status Coordinator::Impl::LoadModel(
     return started;
   }
   generator_ = std::make_unique<Generator>(model, *deployment);
-  base::MutexLock lock(state_mutex_);
   is_ready_ = true;
   return absl::OkStatus();
 }
@@ -371,17 +372,10 @@ void Coordinator::Impl::FillModels(proto::ListModelsReply& reply) {
 void Coordinator::Impl::FillStatus(proto::FleetStatus& status) {
   FillDevices(devices(), status);
   status.set_program_version(options_.program_version);
-  std::shared_ptr<LoadedModel> model;
-  std::shared_ptr<Deployment> deployment;
-  bool is_ready = false;
-  {
-    base::MutexLock lock(state_mutex_);
-    model = model_;
-    deployment = deployment_;
-    is_ready = is_ready_;
-  }
-  if (model == nullptr || deployment == nullptr) return;
-  FillModel(*model->file, *deployment, is_ready, status);
+  const std::shared_ptr<LoadedModel> loaded = model();
+  const std::shared_ptr<Deployment> deployed = deployment();
+  if (loaded == nullptr || deployed == nullptr) return;
+  FillModel(*loaded->file, *deployed, is_ready_, status);
 }
 
 absl::Status Coordinator::Impl::FillPlan(proto::Plan& plan) {

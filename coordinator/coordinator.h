@@ -54,7 +54,8 @@ struct CoordinatorOptions {
   absl::Duration load_silence_timeout = absl::Minutes(5);
   // How long a secondary error ("peer closed") waits for the reason of it.
   absl::Duration cause_wait = absl::Milliseconds(300);
-  // Where unit digests are kept between starts; empty: nowhere.
+  // Where unit digests and rates of devices (known_rates.h) are kept between
+  // starts; empty: nowhere.
   std::string digest_directory;
 };
 
@@ -104,7 +105,7 @@ class Coordinator {
       const std::atomic<bool>* cancel = nullptr);
 
   // Loads the model at `path` on this device and all workers that joined,
-  // ranked by device_names, their `order`, then by the time of joining. A model
+  // ranked by device_names, their `order`, then by name. A model
   // that was loaded before is given up first. Errors: of ModelFile::Read(),
   // model::Tokenizer::Create(), PlanModel(), and
   //         of any rank's Load() and Connect(); the latter name the device.

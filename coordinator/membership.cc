@@ -149,7 +149,6 @@ std::shared_ptr<RemoteWorker> Membership::Admit(
       info.profile = *profile;
       info.program_version = hello.program_version().substr(0, 64);
       info.order = hello.order();
-      info.join_number = ++join_count_;
       info.session_key = (uint64_t{random_()} << 32) | random_();
       proto::CoordinatorMessage message;
       proto::Welcome& welcome = *message.mutable_welcome();
@@ -195,7 +194,7 @@ std::vector<std::shared_ptr<RemoteWorker>> Membership::workers() const {
   }
   const auto key = [this](const auto& worker) {
     const RemoteWorker::Info& info = worker->info();
-    return std::tuple(PlaceOf(worker->name()), info.order, info.join_number);
+    return std::tuple(PlaceOf(worker->name()), info.order, worker->name());
   };
   std::sort(workers.begin(), workers.end(),
             [&key](const auto& a, const auto& b) { return key(a) < key(b); });

@@ -76,7 +76,7 @@ class Membership {
   void Remove(const std::shared_ptr<RemoteWorker>& worker,
               const absl::Status& why);
 
-  // By Options::device_names, by order, then by the time of joining.
+  // By Options::device_names, by order, then by name.
   std::vector<std::shared_ptr<RemoteWorker>> workers() const;
 
   bool HasSession(uint64_t session_key) const;
@@ -114,7 +114,6 @@ class Membership {
   absl::Status last_refusal_ ABSL_GUARDED_BY(mutex_);
   std::string last_refused_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_join_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
-  uint64_t join_count_ ABSL_GUARDED_BY(mutex_) = 0;
   std::random_device random_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 

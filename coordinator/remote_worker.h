@@ -40,7 +40,6 @@ class RemoteWorker {
     parallel::DeviceProfile profile;
     std::string program_version;
     uint32_t order = 0;
-    uint64_t join_number = 0;
     uint64_t session_key = 0;
   };
 

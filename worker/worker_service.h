@@ -29,7 +29,7 @@ struct WorkerServiceOptions {
   std::optional<security::JoinToken> join_token;
   std::string identity_directory;
   std::string program_version;
-  // Ranks are given by this number, then by the time of joining; --local
+  // Ranks are given by this number, then by name; --local
   // numbers its workers, others leave it 0.
   uint32_t order = 0;
   // A worker of --local: ends when its coordinator does, and gives up when it

@@ -147,11 +147,11 @@ TEST_F(MembershipTest, RefusesNamesThatCannotBePrinted) {
   }
 }
 
-TEST_F(MembershipTest, RanksByOrderThenByTheTimeOfJoining) {
+TEST_F(MembershipTest, RanksByOrderThenByName) {
   const auto membership = Make();
   const auto link = std::make_shared<FakeLink>();
-  membership->Admit(HelloOf("c", 2), "test", link);
   membership->Admit(HelloOf("d", 2), "test", link);
+  membership->Admit(HelloOf("c", 2), "test", link);
   membership->Admit(HelloOf("b", 1), "test", link);
   membership->Admit(HelloOf("a", 0), "test", link);
   std::string names;

@@ -116,6 +116,16 @@ TEST_F(NewFleetTest, TwoWorkersJoinAndTheSecondStartSendsNoWeights) {
   EXPECT_THAT(chat.err, HasSubstr("two joined ("));
 
   ExpectSecondStartWithoutBytes(Home("desk"));
+  // Operators and clients go by the fleet's secrets.
+  Program service({"serve", "--http", "127.0.0.1:0"}, Home("desk"));
+  ASSERT_TRUE(service.WaitForError("ready: "));
+  const ProgramResult status = cli::RunProgram({"status"}, Home("desk"));
+  EXPECT_EQ(status.exit_code, 0) << status.err;
+  EXPECT_THAT(status.out, HasSubstr("two"));
+  const ProgramResult asked = cli::RunProgram(
+      {"run", "--raw", "-p", "Once", "--max-tokens", "2"}, Home("desk"));
+  EXPECT_EQ(asked.exit_code, 0) << asked.err;
+  EXPECT_THAT(asked.err, HasSubstr("asking the coordinator"));
 }
 
 // The same over links between devices with addresses of their own.
