@@ -23,6 +23,12 @@ absl::StatusOr<ClientTarget> TargetOf(const WhereFlags& where) {
     SHOAL_ASSIGN_OR_RETURN(target, ClientTargetOf(config));
   }
   if (!where.coordinator.empty()) target.address = where.coordinator;
+  if (!where.secrets.empty()) {
+    ClusterConfig fleet;
+    fleet.listen = target.address;
+    fleet.secrets = where.secrets;
+    SHOAL_ASSIGN_OR_RETURN(target, ClientTargetOf(fleet));
+  }
   if (!where.token_file.empty()) {
     SHOAL_ASSIGN_OR_RETURN(target.token, ReadTokenFile(where.token_file));
     SHOAL_RETURN_IF_ERROR(TrustByToken(target));

@@ -126,6 +126,14 @@ TEST_F(NewFleetTest, TwoWorkersJoinAndTheSecondStartSendsNoWeights) {
       {"run", "--raw", "-p", "Once", "--max-tokens", "2"}, Home("desk"));
   EXPECT_EQ(asked.exit_code, 0) << asked.err;
   EXPECT_THAT(asked.err, HasSubstr("asking the coordinator"));
+  const ProgramResult named =
+      cli::RunProgram({"run", "--raw", "-p", "Once", "--max-tokens", "2",
+                       "--coordinator", address, "--secrets", "home.secrets"},
+                      Home("desk"));
+  EXPECT_EQ(named.exit_code, 0) << named.err;
+  const ProgramResult stranger =
+      cli::RunProgram({"status", "--coordinator", address}, Home("desk"));
+  EXPECT_EQ(stranger.exit_code, 1) << stranger.out;
 }
 
 // The same over links between devices with addresses of their own.
