@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,6 +22,7 @@ namespace {
 
 constexpr size_t kLineBytesMax = 4096;
 constexpr int kExitCannotStart = 127;
+constexpr int kLastLineWaitMs = 200;
 
 // Between fork and exec only what is safe there, in a process whose other
 // threads are gone.
@@ -49,15 +51,36 @@ std::vector<char*> Pointers(std::vector<std::string>& words) {
   return pointers;
 }
 
-std::string HowItEnded(int status) {
-  if (WIFSIGNALED(status)) {
-    return absl::StrCat("was ended by signal ", WTERMSIG(status), " (",
-                        strsignal(WTERMSIG(status)), ")");
+// How many processes the system has killed because memory, or the limit of a
+// control group, was at its end. 0 where it does not say (before Linux 4.13).
+uint64_t OomKills() {
+  std::ifstream file("/proc/vmstat");
+  std::string name;
+  uint64_t count = 0;
+  while (file >> name >> count) {
+    if (name == "oom_kill") return count;
   }
-  return absl::StrCat("ended with exit code ", WEXITSTATUS(status));
+  return 0;
 }
 
 }  // namespace
+
+LocalFleet::LocalFleet(Options options)
+    : options_(std::move(options)), oom_kills_(OomKills()) {}
+
+std::string LocalFleet::HowItEnded(int status) {
+  if (!WIFSIGNALED(status)) {
+    return absl::StrCat("ended with exit code ", WEXITSTATUS(status));
+  }
+  const uint64_t before = std::exchange(oom_kills_, OomKills());
+  if (WTERMSIG(status) == SIGKILL && oom_kills_ > before) {
+    return "was killed by the system for memory: it, or its control group, had "
+           "none left; give the devices less (--memory), or stop other "
+           "programs";
+  }
+  return absl::StrCat("was ended by signal ", WTERMSIG(status), " (",
+                      strsignal(WTERMSIG(status)), ")");
+}
 
 absl::StatusOr<std::unique_ptr<LocalFleet>> LocalFleet::Start(Options options) {
   std::unique_ptr<LocalFleet> fleet(new LocalFleet(std::move(options)));
@@ -120,14 +143,19 @@ void LocalFleet::Read(Process& process) {
       process.line.push_back(buffer[i]);
       continue;
     }
-    // The last words are told with the end of the process.
-    if (!process.last_line.empty() && !stopping_) {
-      std::fprintf(stderr, "%s: %s\n", process.name.c_str(),
-                   process.last_line.c_str());
-    }
+    Tell(process);
     process.last_line = std::exchange(process.line, "");
+    // What they say because they were stopped is no news.
+    process.is_told = process.last_line.empty() || stopping_;
   }
   if (count <= 0) Reap(process);
+}
+
+void LocalFleet::Tell(Process& process) {
+  if (process.is_told) return;
+  std::fprintf(stderr, "%s: %s\n", process.name.c_str(),
+               process.last_line.c_str());
+  process.is_told = true;
 }
 
 void LocalFleet::Reap(Process& process) {
@@ -148,7 +176,9 @@ void LocalFleet::Reap(Process& process) {
     --running_count_;
     ended_.NotifyAll();
   }
-  if (!stopping_ && options_.on_exit) {
+  if (stopping_ || !options_.on_exit) {
+    Tell(process);
+  } else {
     options_.on_exit(
         process.name,
         absl::StrCat(HowItEnded(status), process.last_line.empty() ? "" : ": ",
@@ -160,13 +190,20 @@ void LocalFleet::Watch() {
   for (;;) {
     std::vector<pollfd> files;
     std::vector<Process*> owners;
+    bool is_all_told = true;
     for (Process& process : processes_) {
       if (process.ended) continue;
       files.push_back({process.errors, POLLIN, 0});
       owners.push_back(&process);
+      is_all_told = is_all_told && process.is_told;
     }
     if (files.empty()) return;
-    if (poll(files.data(), files.size(), -1) < 0) continue;
+    const int ready =
+        poll(files.data(), files.size(), is_all_told ? -1 : kLastLineWaitMs);
+    if (ready < 0) continue;
+    if (ready == 0) {
+      for (Process* process : owners) Tell(*process);
+    }
     for (size_t i = 0; i < files.size(); ++i) {
       if (files[i].revents != 0) Read(*owners[i]);
     }

@@ -64,17 +64,23 @@ class LocalFleet {
     pid_t pid = -1;
     int errors = -1;  // what it prints; closed at its end
     std::string line;
+    // Told after a moment, so that what a process says at its end is told once,
+    // with how it ended.
     std::string last_line;
+    bool is_told = true;
     bool ended = false;
   };
 
-  explicit LocalFleet(Options options) : options_(std::move(options)) {}
+  explicit LocalFleet(Options options);
+  std::string HowItEnded(int status);
   absl::Status StartOne(const LocalWorker& worker);
   void Watch() ABSL_LOCKS_EXCLUDED(mutex_);
   void Read(Process& process);
+  void Tell(Process& process);
   void Reap(Process& process) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const Options options_;
+  uint64_t oom_kills_ = 0;          // of the whole system, as far as we know
   std::vector<Process> processes_;  // of the watching thread, once it runs
   std::atomic<bool> stopping_ = false;
   base::Mutex mutex_;

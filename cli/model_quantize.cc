@@ -16,6 +16,7 @@
 #include "base/status_macros.h"
 #include "cli/flag_values.h"
 #include "cli/model_verbs.h"
+#include "cli/progress.h"
 #include "model/quantize_file.h"
 
 namespace shoal::cli {
@@ -56,28 +57,15 @@ absl::Status CheckOutput(const QuantizeFlags& flags) {
 
 absl::Status Quantize(const QuantizeFlags& flags) {
   SHOAL_RETURN_IF_ERROR(CheckOutput(flags));
-  const bool terminal = isatty(STDERR_FILENO) == 1;
-  const absl::Time begin = absl::Now();
-  absl::Time drawn = begin;
+  Progress line;
   uint64_t bytes = 0;
   SHOAL_RETURN_IF_ERROR(model::QuantizeFile(
-      flags.options,
-      [](const std::string& note) {
-        std::fprintf(stderr, "%s\n", note.c_str());
-      },
+      flags.options, [&](const std::string& note) { line.Say(note); },
       [&](uint64_t done, uint64_t total) {
         bytes = total;
-        const absl::Time now = absl::Now();
-        if (!terminal || now - drawn < absl::Milliseconds(100)) return;
-        drawn = now;
-        const double left =
-            absl::ToDoubleSeconds(now - begin) *
-            (static_cast<double>(total) / static_cast<double>(done) - 1);
-        std::fprintf(stderr, "\r\033[K%s of %s, %.0f s left",
-                     base::FormatByteSize(done).c_str(),
-                     base::FormatByteSize(total).c_str(), left);
+        line.Bytes("quantizing", done, total);
       }));
-  if (terminal) std::fputs("\r\033[K", stderr);
+  line.Done();
   std::fprintf(stderr, "wrote %s, %s\n", flags.options.output.c_str(),
                base::FormatByteSize(bytes).c_str());
   return absl::OkStatus();

@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <cstdio>
 #include <limits>
 #include <memory>
@@ -14,6 +12,7 @@
 #include "base/status_macros.h"
 #include "cli/flag_values.h"
 #include "cli/model_verbs.h"
+#include "cli/progress.h"
 #include "cli/synth_stores.h"
 #include "model/synth.h"
 #include "model/synth_shape.h"
@@ -21,12 +20,6 @@
 
 namespace shoal::cli {
 namespace {
-
-// Files of the larger shapes take a while.
-void ShowProgress(uint64_t done, uint64_t total) {
-  std::fprintf(stderr, "\r%s of %s", base::FormatByteSize(done).c_str(),
-               base::FormatByteSize(total).c_str());
-}
 
 struct SynthFlags {
   SynthStoresOptions options;
@@ -71,21 +64,17 @@ void SetNames(SynthFlags& flags) {
 }
 
 absl::Status Synth(const SynthStoresOptions& options) {
-  const bool terminal = isatty(STDERR_FILENO) == 1;
   const absl::Time begin = absl::Now();
-  absl::Time drawn = absl::InfinitePast();
+  Progress progress_line;
   uint64_t bytes = 0;
   const auto progress = [&](uint64_t done, uint64_t total) {
     bytes = done;
-    const absl::Time now = absl::Now();
-    if (!terminal || now - drawn < absl::Milliseconds(100)) return;
-    drawn = now;
-    ShowProgress(done, total);
+    progress_line.Bytes("writing weights", done, total);
   };
   SHOAL_RETURN_IF_ERROR(options.root.empty()
                             ? model::Synthesize(options.model, progress)
                             : SynthesizeStores(options, progress));
-  if (terminal) std::fputs("\r\033[K", stderr);
+  progress_line.Done();
   const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
   std::fprintf(stderr, "wrote %s%s: %s of weights in %.1f s, %.0f MB/s\n",
                options.model.path.c_str(),

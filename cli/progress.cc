@@ -6,13 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/byte_size.h"
 
 namespace shoal::cli {
 namespace {
 
 constexpr absl::Duration kLineInterval = absl::Seconds(2);
 constexpr absl::Duration kDrawInterval = absl::Milliseconds(100);
+constexpr int kBarWidth = 20;
 
 }  // namespace
 
@@ -57,22 +57,34 @@ void Progress::Loading(const coordinator::DeviceProgress& progress) {
     }
     device.said = now;
     Say(absl::StrCat(progress.device, ": ", device.what, ", ",
-                     base::FormatByteSize(device.done), " of ",
-                     base::FormatByteSize(device.total)));
+                     device.pace.Text(device.done, device.total, now)));
     return;
   }
-  if (now - drawn_ < kDrawInterval) return;
-  drawn_ = now;
   uint64_t done = 0;
   uint64_t total = 0;
   for (const auto& [name, d] : devices_) {
     done += d.done;
     total += d.total;
   }
-  std::fprintf(stderr, "\r\033[K%s: %s of %s", device.what.c_str(),
-               base::FormatByteSize(done).c_str(),
-               base::FormatByteSize(total).c_str());
-  open_line_ = true;
+  DrawBar(device.what, done, total, pace_, now);
+}
+
+void Progress::Bytes(absl::string_view what, uint64_t done, uint64_t total) {
+  const absl::Time now = absl::Now();
+  if (terminal_) return DrawBar(what, done, total, pace_, now);
+  const std::string text = pace_.Text(done, total, now);
+  if (said_ == absl::InfinitePast()) said_ = now;
+  if (now - said_ < kLineInterval) return;
+  said_ = now;
+  Say(absl::StrCat(what, ", ", text));
+}
+
+void Progress::DrawBar(absl::string_view what, uint64_t done, uint64_t total,
+                       Pace& pace, absl::Time now) {
+  if (now - drawn_ < kDrawInterval) return;
+  drawn_ = now;
+  Draw(absl::StrCat(what, " ", Pace::Bar(done, total, kBarWidth), " ",
+                    pace.Text(done, total, now)));
 }
 
 void Progress::Done() {

@@ -10,6 +10,7 @@
 #include "base/byte_size.h"
 #include "base/status_macros.h"
 #include "cli/flag_values.h"
+#include "cli/progress.h"
 #include "cli/store_root.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
@@ -92,9 +93,14 @@ absl::Status CollectGarbage(const StoreFlags& flags) {
 absl::StatusOr<uint64_t> VerifyModel(const std::string& directory,
                                      const std::string& device,
                                      const memory::StoreSummary& store) {
-  SHOAL_ASSIGN_OR_RETURN(const std::vector<memory::UnitCheck> checks,
-                         memory::VerifyStore(directory, store.model_id,
-                                             [](uint64_t, uint64_t) {}));
+  Progress line;
+  SHOAL_ASSIGN_OR_RETURN(
+      const std::vector<memory::UnitCheck> checks,
+      memory::VerifyStore(
+          directory, store.model_id, [&](uint64_t done, uint64_t total) {
+            line.Bytes(absl::StrCat("checking ", device), done, total);
+          }));
+  line.Done();
   uint64_t damaged = 0;
   for (const memory::UnitCheck& check : checks) {
     if (check.status.ok()) continue;

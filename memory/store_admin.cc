@@ -140,10 +140,11 @@ absl::StatusOr<std::vector<UnitCheck>> VerifyStore(
   uint64_t total = 0;
   for (const auto& [layout_id, path] : Journals(model_directory)) {
     SHOAL_ASSIGN_OR_RETURN(layouts[layout_id], StoreManifest::Load(path));
-    total += layouts[layout_id].size();
+    for (const auto& [index, unit] : layouts[layout_id]) total += unit.bytes;
   }
   std::vector<UnitCheck> checks;
   Slab buffer;
+  uint64_t done = 0;
   progress(0, total);
   for (const auto& [layout_id, units] : layouts) {
     SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<BlockFile> file,
@@ -155,7 +156,8 @@ absl::StatusOr<std::vector<UnitCheck>> VerifyStore(
                         .offset = unit.offset,
                         .bytes = unit.bytes,
                         .status = CheckUnit(*file, unit, buffer)});
-      progress(checks.size(), total);
+      done += unit.bytes;
+      progress(done, total);
     }
   }
   return checks;

@@ -39,7 +39,7 @@ struct UnitCheck {
 };
 
 // Reads every unit of a model and compares checksums. Calls `progress` with
-// the units done and the units in all, before the first and after each.
+// the bytes done and the bytes in all, before the first and after each.
 // A worker that writes at the same time may make a unit look damaged.
 // Errors: kInvalidArgument  model_id is no file name
 //         kNotFound         no such model in the directory

@@ -81,7 +81,7 @@ absl::StatusOr<uint64_t> InstallUnits(
   SHOAL_RETURN_IF_ERROR(RepackOthers(units, layout, store));
   std::vector<UnitFetcher::Item> items;
   parallel::LoadProgress state;
-  state.what = "fetching units";
+  state.what = "checking units";
   for (const uint32_t index : unit_indices) {
     items.push_back({index, store.DigestOf(index)});
     state.bytes_total += units.unit(index).spec.bytes;
@@ -99,6 +99,7 @@ absl::StatusOr<uint64_t> InstallUnits(
                              unit.canonical.size(), " bytes instead of ",
                              unit_layout.spec.bytes));
           }
+          state.what = "fetching units";
           sent_bytes += unit.canonical.size();
           packed.resize(unit.canonical.size());
           PackUnit(unit_layout, layout, unit.canonical, packed);

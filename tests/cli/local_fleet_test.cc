@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +19,7 @@
 namespace shoal::cli {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 // Workers that are shell scripts; keeps what the fleet says of their ends.
@@ -67,6 +70,49 @@ TEST_F(LocalFleetTest, TellsHowAWorkerEndedWithItsLastWords) {
 TEST_F(LocalFleetTest, TellsTheSignalThatEndedAWorker) {
   const auto fleet = Start({"kill -9 $$"});
   EXPECT_THAT(FirstEnd(), HasSubstr("was ended by signal 9"));
+}
+
+// A control group with a limit, of version 1 or 2; empty if none can be made.
+std::string LimitedGroup() {
+  for (const auto& [root, limit] :
+       {std::pair("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+        std::pair("/sys/fs/cgroup", "memory.max")}) {
+    const std::string path = absl::StrCat(root, "/shoal-test-", getpid());
+    std::error_code error;
+    if (!std::filesystem::create_directory(path, error)) continue;
+    std::ofstream file(absl::StrCat(path, "/", limit));
+    if (file.is_open() && file << "20M" << std::flush) return path;
+    std::filesystem::remove(path, error);
+  }
+  return "";
+}
+
+TEST_F(LocalFleetTest, TellsThatTheSystemKilledAWorkerForMemory) {
+  const std::string group = LimitedGroup();
+  if (group.empty()) GTEST_SKIP() << "no control group can be made here";
+  {
+    // The shell itself keeps the long text.
+    const auto fleet = Start({absl::StrCat(
+        "echo $$ > ", group, "/cgroup.procs && ",
+        "text=$(head -c 100m /dev/zero | tr '\\0' x); echo ${#text} >&2")});
+    EXPECT_THAT(FirstEnd(), AllOf(HasSubstr("killed by the system for memory"),
+                                  HasSubstr("--memory")));
+  }
+  // The others of the group end a moment later.
+  const absl::Time deadline = absl::Now() + absl::Seconds(10);
+  std::error_code error;
+  do {
+    std::filesystem::remove(group, error);
+  } while (error && absl::Now() < deadline);
+  EXPECT_FALSE(error) << error.message();
+}
+
+TEST_F(LocalFleetTest, ALineIsToldThoughNoOtherFollows) {
+  ::testing::internal::CaptureStderr();
+  const auto fleet = Start({"echo 'a unit is damaged' >&2; sleep 1; exit 3"});
+  EXPECT_EQ(FirstEnd(), "worker-0 ended with exit code 3: a unit is damaged");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "worker-0: a unit is damaged\n");
 }
 
 TEST_F(LocalFleetTest, HandsTheEnvironmentToWorkers) {

@@ -88,12 +88,12 @@ TEST_F(StoreAdminTest, VerifyFindsTheFlippedByteAndNothingElse) {
   }
   std::vector<uint64_t> done;
   const auto checks =
-      VerifyStore(folder_.path(), "a", [&](uint64_t count, uint64_t total) {
-        EXPECT_EQ(total, 3u);
-        done.push_back(count);
+      VerifyStore(folder_.path(), "a", [&](uint64_t bytes, uint64_t total) {
+        EXPECT_EQ(total, 3 * kUnitBytes);
+        done.push_back(bytes);
       });
   ASSERT_TRUE(checks.ok()) << checks.status();
-  EXPECT_THAT(done, ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(done, ElementsAre(0, kUnitBytes, 2 * kUnitBytes, 3 * kUnitBytes));
   ASSERT_EQ(checks->size(), 3u);
   EXPECT_EQ((*checks)[0].status, absl::OkStatus());
   EXPECT_EQ((*checks)[1].unit_index, 1u);
