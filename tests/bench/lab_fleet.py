@@ -172,7 +172,8 @@ def store_files(folder, names):
 
 def bench_disk_rates(shoal, files, engine, lab=None, time="1s"):
   """Bytes per second of a `shoal bench disk` of each file at once, together, by
-  size and depth of the requests. File i is read by device i of the lab."""
+  size and depth of the requests: alone, and beside products. File i is read by
+  device i of the lab."""
   processes = []
   for number, path in enumerate(files, 1):
     words = [shoal, "bench", "disk", "--file", path, "--io", engine, "--time",
@@ -184,7 +185,9 @@ def bench_disk_rates(shoal, files, engine, lab=None, time="1s"):
   for process in processes:
     for rate in json.loads(process.communicate()[0])["rates"]:
       key = (rate["request_bytes"], rate["depth"])
-      rates[key] = rates.get(key, 0) + rate["bytes_per_second"]
+      alone, beside = rates.get(key, (0, 0))
+      rates[key] = (alone + rate["bytes_per_second"],
+                    beside + rate["busy_bytes_per_second"])
   return rates
 
 

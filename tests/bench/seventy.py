@@ -146,7 +146,7 @@ def main():
     engine = result["devices"][0]["io"]
     rates = lab_fleet.bench_disk_rates(
         arguments.shoal, files, "uring" if "uring" in engine else "pread")
-    report(arguments, result, max(rates.values()))
+    report(arguments, result, max(rates.values())[0])
   finally:
     if not arguments.keep and not existed:
       shutil.rmtree(arguments.work)
