@@ -25,9 +25,9 @@ CipherSuite PreferredSuite();
 // One key in one direction: a sealing end and an opening end have objects of
 // their own.
 //
-// Cost:     about 0.3 us a message, and 0.2 to 1 ns a byte with hardware for
-// it. Memory:   no call but the constructor allocates. Limits:   messages below
-// 2^31 bytes. 2^64 counters; AES-GCM is good for far
+// Cost:     0.3 us a message, and 0.2 to 1 ns a byte with hardware for it.
+// Memory:   no call but the constructor allocates.
+// Limits:   messages below 2^31 bytes; 2^64 counters. AES-GCM is good for far
 //           more bytes under one key than a link carries.
 // Threads:  thread-compatible.
 class FrameCipher {
