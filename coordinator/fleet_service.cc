@@ -236,9 +236,11 @@ class FleetService final : public proto::Fleet::Service {
     // Whatever ended it: nothing more can be sent.
     context.TryCancel();
     fetches_.Cancel(worker->info().session_key);
-    membership_.Remove(worker, absl::UnavailableError(
-                                   "its connection broke: the process died, "
-                                   "or its network is down"));
+    membership_.Remove(
+        worker, absl::UnavailableError(absl::StrCat(
+                    "its connection broke: the process died, its network is "
+                    "cut, or packets get lost one way; ",
+                    worker->WhatToCheck())));
   }
 
   bool MayCall(const grpc::ServerContext& context) const {

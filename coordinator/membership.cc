@@ -150,6 +150,7 @@ std::shared_ptr<RemoteWorker> Membership::Admit(
       info.program_version = hello.program_version().substr(0, 64);
       info.order = hello.order();
       info.session_key = (uint64_t{random_()} << 32) | random_();
+      info.peer = std::string(peer);
       proto::CoordinatorMessage message;
       proto::Welcome& welcome = *message.mutable_welcome();
       welcome.set_protocol_version(proto::kFleetProtocolVersion);
@@ -290,9 +291,12 @@ void Membership::Watch() {
       worker->Send(heartbeat);
       const absl::Duration silent = absl::Now() - worker->heard();
       if (silent <= options_.heartbeat_timeout) continue;
-      worker->OnLost(absl::UnavailableError(
-          absl::StrCat("no sign of life for ", absl::FormatDuration(silent),
-                       "; it hangs, or its network is down")));
+      worker->OnLost(absl::UnavailableError(absl::StrCat(
+          "no answer for ",
+          absl::FormatDuration(absl::Trunc(silent, absl::Milliseconds(100))),
+          ": it hangs, its network is cut, or packets get lost "
+          "one way; ",
+          worker->WhatToCheck())));
       worker->Cancel();
     }
   }

@@ -3,6 +3,9 @@
 #include <map>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "coordinator/fleet_convert.h"
 #include "proto/fleet.pb.h"
 
@@ -40,6 +43,17 @@ void Deliver(const proto::WorkerMessage& message, uint32_t rank, Epoch& epoch) {
   }
 }
 
+// "10.0.0.2" of "ipv4:10.0.0.2:4711" and of "ipv6:%5B::ffff:10.0.0.2%5D:4711".
+std::string HostOf(const std::string& peer) {
+  const size_t kind = peer.find(':');
+  const size_t port = peer.rfind(':');
+  if (kind == std::string::npos || kind == port) return "";
+  std::string host =
+      absl::StrReplaceAll(peer.substr(kind + 1, port - kind - 1),
+                          {{"%5B", ""}, {"%5D", ""}, {"[", ""}, {"]", ""}});
+  return std::string(absl::StripPrefix(host, "::ffff:"));
+}
+
 }  // namespace
 
 RemoteWorker::RemoteWorker(Info info, std::shared_ptr<WorkerLink> link)
@@ -72,6 +86,12 @@ void RemoteWorker::OnMessage(const proto::WorkerMessage& message) {
     rank = rank_;
   }
   if (epoch != nullptr) Deliver(message, rank, *epoch);
+}
+
+std::string RemoteWorker::WhatToCheck() const {
+  const std::string host = HostOf(info_.peer);
+  return absl::StrCat("check that ", host.empty() ? name() : host,
+                      " and this device reach each other, both ways");
 }
 
 void RemoteWorker::OnLost(const absl::Status& why) {

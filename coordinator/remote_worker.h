@@ -41,12 +41,15 @@ class RemoteWorker {
     std::string program_version;
     uint32_t order = 0;
     uint64_t session_key = 0;
+    std::string peer = {};  // as gRPC names the other end; empty: unknown
   };
 
   RemoteWorker(Info info, std::shared_ptr<WorkerLink> link);
 
   const Info& info() const { return info_; }
   const std::string& name() const { return info_.profile.name; }
+  // What to look at when nothing comes from it, for the end of a message.
+  std::string WhatToCheck() const;
 
   // From the stream.
   void OnMessage(const proto::WorkerMessage& message);

@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/pause.h"
 #include "base/status_macros.h"
@@ -24,6 +25,13 @@ constexpr absl::Duration kPollingPause = absl::Milliseconds(50);
 
 absl::Status Gone() {
   return absl::UnavailableError("closed its end of the link or vanished");
+}
+
+absl::Status Silent(absl::Duration silence_max) {
+  return absl::UnavailableError(absl::StrCat(
+      "no answer for ", absl::FormatDuration(silence_max),
+      ": it hangs, its network is cut, or packets get lost one way; check that "
+      "the two devices reach each other, both ways"));
 }
 
 iovec Part(std::span<const std::byte> bytes, size_t skip) {
@@ -157,7 +165,7 @@ absl::Status TcpStream::Wait(short events, Patience& patience) {
       std::min(patience.deadline, now + SilenceWatch::kInterval);
   const int ready = poll(items.data(), items.size(), PollMilliseconds(slice));
   if (ready != 0) return absl::OkStatus();
-  if (silence_.IsSilent(fd_.get())) return Gone();
+  if (silence_.IsSilent(fd_.get())) return Silent(options_.network.silence_max);
   // Late, and nothing came although it was waited for: with a deadline in the
   // past, the poll looked.
   if (now >= patience.deadline) return absl::DeadlineExceededError("");

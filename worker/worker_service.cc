@@ -285,7 +285,9 @@ absl::Status WorkerService::Impl::CannotReach(const grpc::Status& why) const {
         address, "#TOKEN), and not --insecure"));
   }
   return absl::UnavailableError(absl::StrCat(
-      "cannot reach a coordinator at ", address, ": ", why.error_message()));
+      "cannot reach a coordinator at ", address, ": ", why.error_message(),
+      "; check that it runs, and that this device and ", address,
+      " reach each other, both ways"));
 }
 
 Outcome WorkerService::Impl::JoinOnce() {

@@ -20,11 +20,12 @@ absl::StatusOr<std::unique_ptr<Lab>> Lab::Start(int device_count) {
   // Others may have one up; a subnet of 256 for this process.
   const int number = getpid() % 250;
   lab->name_ = absl::StrCat("newfleet", number);
+  lab->network_ = absl::StrCat("10.79.", number, ".");
   const std::string file = lab->folder_.File("lab.conf");
   std::ofstream(file) << "[lab]\nname = " << lab->name_
-                      << "\ndevices = " << device_count << "\nsubnet = 10.79."
-                      << number
-                      << ".0/24\n[all]\ndelay = 0.15ms\nrate = 1gbit\n";
+                      << "\ndevices = " << device_count
+                      << "\nsubnet = " << lab->network_
+                      << "0/24\n[all]\ndelay = 0.15ms\nrate = 1gbit\n";
   const auto up = cli::RunSubprocess({.command = {lab->program_, "up", file},
                                       .silence_max = absl::Seconds(60)});
   if (up.ok() && up->exit_code == 0) return lab;
@@ -42,6 +43,20 @@ std::vector<std::string> Lab::Command(
   std::vector<std::string> command = {program_, "--lab", name_};
   command.insert(command.end(), words.begin(), words.end());
   return command;
+}
+
+absl::Status Lab::SetLink(int device,
+                          const std::vector<std::string>& what) const {
+  std::vector<std::string> words = {"link", absl::StrCat("edge", device)};
+  words.insert(words.end(), what.begin(), what.end());
+  const auto set = cli::RunSubprocess(
+      {.command = Command(words), .silence_max = absl::Seconds(60)});
+  if (!set.ok()) return set.status();
+  return set->exit_code == 0 ? absl::OkStatus() : absl::InternalError(set->err);
+}
+
+std::string Lab::AddressOf(int device) const {
+  return absl::StrCat(network_, device);
 }
 
 std::vector<std::string> Lab::Launcher(int device) const {

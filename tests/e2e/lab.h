@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "tests/testing/temporary_folder.h"
 
@@ -22,6 +23,12 @@ class Lab {
   Lab(const Lab&) = delete;
   Lab& operator=(const Lab&) = delete;
 
+  // Changes the device's link: {"loss=2%"}.
+  // Errors: kInternal  the lab could not: says why
+  absl::Status SetLink(int device, const std::vector<std::string>& what) const;
+
+  std::string AddressOf(int device) const;
+
   // Words that run the words after them on the device.
   std::vector<std::string> Launcher(int device) const;
 
@@ -32,6 +39,7 @@ class Lab {
   const std::string program_;
   const TemporaryFolder folder_;
   std::string name_;
+  std::string network_;  // "10.79.7."
 };
 
 }  // namespace shoal::testing

@@ -1,0 +1,251 @@
+// Networks that lose packets, in one direction or at random: the fault is told
+// where a person looks, soon, and no token is wrong.
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "cli/subprocess.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/e2e/fleet_processes.h"
+#include "tests/e2e/lab.h"
+
+namespace shoal {
+namespace {
+
+using cli::Program;
+using cli::ProgramOptions;
+using cli::ProgramResult;
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using testing::ReadWaiting;
+
+constexpr absl::Duration kToldWithin = absl::Seconds(40);
+constexpr absl::Duration kEndedWithin = absl::Seconds(20);
+
+// Two devices with an address each, and a cable between them.
+class Cable {
+ public:
+  // Errors: kFailedPrecondition  not allowed here: says why
+  static absl::StatusOr<std::unique_ptr<Cable>> Plug() {
+    std::unique_ptr<Cable> cable(new Cable);
+    const absl::Status plugged = cable->SetUp();
+    if (plugged.ok()) return cable;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "network namespaces cannot be made here: ", plugged.message()));
+  }
+  ~Cable() {
+    for (int device : {1, 2}) {
+      Ip({"netns", "del", NameOf(device)}).IgnoreError();
+    }
+  }
+
+  std::string AddressOf(int device) const {
+    return absl::StrCat("10.0.0.", device);
+  }
+  std::vector<std::string> Launcher(int device) const {
+    return {"/usr/bin/env", "ip", "netns", "exec", NameOf(device)};
+  }
+  // From here on what `device` sends goes to a hardware address that nobody
+  // has; what is sent to it arrives as before. It notices nothing itself.
+  absl::Status LoseWhatIsSentBy(int device) const {
+    return Ip({"-n", NameOf(device), "neigh", "replace", AddressOf(3 - device),
+               "lladdr", "02:00:00:00:00:99", "dev", "cable", "nud",
+               "permanent"});
+  }
+
+ private:
+  static absl::Status Ip(const std::vector<std::string>& words) {
+    std::vector<std::string> command = {"ip"};
+    command.insert(command.end(), words.begin(), words.end());
+    const auto done = cli::RunSubprocess(
+        {.command = command, .silence_max = absl::Seconds(20)});
+    if (!done.ok()) return done.status();
+    return done->exit_code == 0 ? absl::OkStatus()
+                                : absl::InternalError(done->err);
+  }
+  std::string NameOf(int device) const {
+    return absl::StrCat("shoal-cable-", getpid(), "-", device);
+  }
+  absl::Status SetUp() const {
+    std::vector<std::vector<std::string>> lines = {
+        {"netns", "add", NameOf(1)},
+        {"netns", "add", NameOf(2)},
+        {"-n", NameOf(1), "link", "add", "cable", "type", "veth", "peer",
+         "cable", "netns", NameOf(2)}};
+    for (const int device : {1, 2}) {
+      const std::vector<std::string> in = {"-n", NameOf(device)};
+      for (const std::vector<std::string>& what :
+           std::vector<std::vector<std::string>>{
+               {"addr", "add", AddressOf(device) + "/24", "dev", "cable"},
+               {"link", "set", "cable", "up"},
+               {"link", "set", "lo", "up"}}) {
+        lines.push_back(in);
+        lines.back().insert(lines.back().end(), what.begin(), what.end());
+      }
+    }
+    for (const std::vector<std::string>& line : lines) {
+      const absl::Status done = Ip(line);
+      if (!done.ok()) return done;
+    }
+    return absl::OkStatus();
+  }
+};
+
+class LinkFaultTest : public testing::FleetProcessesTest {
+ protected:
+  // As many tokens as there is room for, each the most likely one, if `more`
+  // does not say how many.
+  static std::vector<std::string> Story(const std::vector<std::string>& more) {
+    std::vector<std::string> words =
+        StoryRun({"--ignore-eos", "--ctx", "512", "--temperature", "0",
+                  "--payload", "f64"});
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  static std::vector<std::string> Listening(const std::string& address) {
+    return Story({"--listen", address + ":0", "--insecure", "--expect", "1"});
+  }
+  ProgramOptions On(std::vector<std::string> launcher,
+                    const std::string& token = "") const {
+    ProgramOptions options = Environment();
+    options.launcher = std::move(launcher);
+    if (!token.empty()) options.environment["SHOAL_TOKEN"] = token;
+    return options;
+  }
+  static std::vector<std::string> Worker(const std::string& address) {
+    return {"worker", "--join", address, "--name", "pi", "--insecure"};
+  }
+
+  // Nothing of it may be wrong, however far it came.
+  void ExpectPartOfTheStory(const std::string& told) const {
+    const ProgramResult whole = Run(Story({"--local", "2"}));
+    ASSERT_EQ(whole.exit_code, 0) << whole.err;
+    EXPECT_LT(told.size(), whole.out.size()) << "it was told before the fault";
+    std::string said = told;
+    while (!said.empty() && said.back() == '\n') said.pop_back();
+    EXPECT_TRUE(absl::StartsWith(whole.out, said)) << told;
+  }
+
+  // Breaks the network in the middle of a story; the coordinator has to say so
+  // and to end, and the worker to end when it is asked.
+  void ExpectLossTold(const std::string& address,
+                      const std::vector<std::string>& here,
+                      const std::vector<std::string>& there,
+                      const std::function<absl::Status()>& fault) {
+    Program coordinator(Listening(address), On(here));
+    const testing::Waiting waiting = ReadWaiting(coordinator);
+    const std::string join = absl::StrCat(address, ":", waiting.port);
+    Program worker(Worker(join), On(there, waiting.token));
+    ASSERT_TRUE(coordinator.WaitForOutput("the")) << coordinator.so_far().err;
+    ASSERT_EQ(fault(), absl::OkStatus());
+    const absl::Time broken = absl::Now();
+    const ProgramResult result = coordinator.Wait();
+    EXPECT_LT(absl::Now() - broken, kToldWithin);
+    EXPECT_EQ(result.exit_code, 1) << result.err;
+    EXPECT_THAT(
+        result.err,
+        AllOf(
+            ContainsRegex("shoal: pi \\(rank 1\\): .*(no answer for [0-9.]+s: "
+                          "it hangs|its connection broke: the process died), "
+                          "its network is cut, or packets get lost one way; "),
+            ContainsRegex("check that .* reach each other, both ways")));
+    ExpectPartOfTheStory(result.out);
+    EXPECT_TRUE(worker.WaitForError("lost the coordinator at " + join));
+    EXPECT_LT(absl::Now() - broken, kToldWithin);
+    worker.Signal(SIGTERM);
+    const absl::Time asked = absl::Now();
+    worker.Wait();
+    EXPECT_LT(absl::Now() - asked, kEndedWithin);
+  }
+};
+
+// `who` cannot be heard: 1, the coordinator, or 2, the worker.
+class OneWayLinkTest : public LinkFaultTest,
+                       public ::testing::WithParamInterface<int> {};
+
+TEST_P(OneWayLinkTest, BeforeTheJoinTheWorkerSaysWhatToLookAt) {
+  const auto cable = Cable::Plug();
+  if (!cable.ok()) GTEST_SKIP() << cable.status().message();
+  std::vector<std::string> words = Listening((*cable)->AddressOf(1));
+  words.insert(words.end(), {"--join-timeout", "22s"});
+  Program coordinator(words, On((*cable)->Launcher(1)));
+  const testing::Waiting waiting = ReadWaiting(coordinator);
+  ASSERT_EQ((*cable)->LoseWhatIsSentBy(GetParam()), absl::OkStatus());
+  const std::string join =
+      absl::StrCat((*cable)->AddressOf(1), ":", waiting.port);
+  const absl::Time begin = absl::Now();
+  Program worker(Worker(join), On((*cable)->Launcher(2), waiting.token));
+  ASSERT_TRUE(worker.WaitForError("both ways")) << worker.so_far().err;
+  EXPECT_LT(absl::Now() - begin, kToldWithin);
+  EXPECT_THAT(worker.so_far().err,
+              AllOf(HasSubstr("cannot reach a coordinator at " + join),
+                    HasSubstr("that this device and " + join +
+                              " reach each other, both ways")));
+  const ProgramResult result = coordinator.Wait();
+  EXPECT_LT(absl::Now() - begin, kToldWithin);
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("0 of 1 workers joined in time"));
+  const absl::Time asked = absl::Now();
+  worker.Signal(SIGTERM);
+  worker.Wait();
+  EXPECT_LT(absl::Now() - asked, kEndedWithin);
+}
+
+TEST_P(OneWayLinkTest, WhileItGeneratesTheLossIsTold) {
+  const auto cable = Cable::Plug();
+  if (!cable.ok()) GTEST_SKIP() << cable.status().message();
+  ExpectLossTold((*cable)->AddressOf(1), (*cable)->Launcher(1),
+                 (*cable)->Launcher(2),
+                 [&] { return (*cable)->LoseWhatIsSentBy(GetParam()); });
+}
+
+INSTANTIATE_TEST_SUITE_P(Unheard, OneWayLinkTest, ::testing::Values(1, 2),
+                         [](const auto& who) {
+                           return who.param == 1 ? "Coordinator" : "Worker";
+                         });
+
+class DroppedPacketsTest : public LinkFaultTest {
+ protected:
+  void SetUp() override {
+    auto lab = testing::Lab::Start(2);
+    if (!lab.ok()) GTEST_SKIP() << lab.status().message();
+    lab_ = *std::move(lab);
+  }
+  std::unique_ptr<testing::Lab> lab_;
+};
+
+TEST_F(DroppedPacketsTest, AStoryOverALossyLinkHasTheSameBits) {
+  ASSERT_EQ(lab_->SetLink(2, {"loss=2%"}), absl::OkStatus());
+  const std::vector<std::string> less = {"--max-tokens", "60"};
+  std::vector<std::string> words = Listening(lab_->AddressOf(1));
+  words.insert(words.end(), less.begin(), less.end());
+  Program coordinator(words, On(lab_->Launcher(1)));
+  const testing::Waiting waiting = ReadWaiting(coordinator);
+  Program worker(Worker(absl::StrCat(lab_->AddressOf(1), ":", waiting.port)),
+                 On(lab_->Launcher(2), waiting.token));
+  const ProgramResult result = coordinator.Wait();
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  words = Story({"--local", "2"});
+  words.insert(words.end(), less.begin(), less.end());
+  EXPECT_EQ(result.out, Run(words).out);
+}
+
+TEST_F(DroppedPacketsTest, WhenAllAreDroppedTheLossIsTold) {
+  ExpectLossTold(lab_->AddressOf(1), lab_->Launcher(1), lab_->Launcher(2),
+                 [&] { return lab_->SetLink(2, {"loss=100%"}); });
+}
+
+}  // namespace
+}  // namespace shoal
