@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/check.h"
 #include "gtest/gtest.h"
 #include "proto/fleet.pb.h"
 
@@ -120,6 +121,7 @@ proto::CoordinatorMessage LoadOf(uint64_t epoch) {
   proto::Load& load = *message.mutable_load();
   load.set_epoch(epoch);
   load.set_rank(1);
+  load.set_link_secret(std::string(32, 'k'));
   load.mutable_plan()->set_epoch(epoch);
   load.mutable_plan()->add_device_names("desk");
   load.mutable_plan()->add_device_names("pi3");
@@ -141,8 +143,9 @@ class RankSessionTest : public ::testing::Test {
  protected:
   RankSessionTest() {
     RankSession::Options options;
+    // A test that went on would wait for a rank that will never serve.
     options.send = [](const proto::WorkerMessage& message) {
-      ASSERT_FALSE(message.has_failed()) << message.ShortDebugString();
+      SHOAL_CHECK(!message.has_failed(), message.ShortDebugString());
     };
     options.make_fetcher = [this](uint64_t /*epoch*/) {
       return std::make_unique<TestFetcher>(fates_);
