@@ -220,11 +220,16 @@ void Session::SayHowToJoin() {
     progress_.Say(absl::StrCat("  shoal worker --join ", join, "#", token));
     return;
   }
+  // A worker shows its token in clear only if it is told to.
+  const auto listen = ParseHostPort(options_.listen_address);
+  const char* const insecure =
+      listen.ok() && !IsLoopback(listen->host) ? " --insecure" : "";
   progress_.Say(
       options_.token_is_known
-          ? absl::StrCat("  shoal worker --join ", join, " --token-file FILE")
+          ? absl::StrCat("  shoal worker --join ", join, " --token-file FILE",
+                         insecure)
           : absl::StrCat("  ", kTokenVariable, "=", options_.token,
-                         " shoal worker --join ", join));
+                         " shoal worker --join ", join, insecure));
 }
 
 absl::Status Session::WaitForWorkers() {

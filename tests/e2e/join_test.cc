@@ -66,6 +66,8 @@ class JoinTest : public testing::FleetProcessesTest {
 TEST_F(JoinTest, WhoListensOnAllAddressesIsReachedOnEach) {
   const auto coordinator = Coordinator("0.0.0.0:0", 2, {"--insecure"});
   const std::string port = ReadWaiting(*coordinator).port;
+  // The line to type works as it stands.
+  EXPECT_THAT(coordinator->so_far().err, HasSubstr("FILE --insecure\n"));
   const auto first = Worker("127.0.0.1:" + port, "first", {"--insecure"});
   const auto second = Worker("127.0.0.2:" + port, "second", {"--insecure"});
   ExpectTheStory(*coordinator);
