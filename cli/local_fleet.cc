@@ -145,8 +145,7 @@ void LocalFleet::Read(Process& process) {
     }
     Tell(process);
     process.last_line = std::exchange(process.line, "");
-    // What they say because they were stopped is no news.
-    process.is_told = process.last_line.empty() || stopping_;
+    process.is_told = process.last_line.empty();
   }
   if (count <= 0) Reap(process);
 }

@@ -224,12 +224,11 @@ void Session::SayHowToJoin() {
   const auto listen = ParseHostPort(options_.listen_address);
   const char* const insecure =
       listen.ok() && !IsLoopback(listen->host) ? " --insecure" : "";
-  progress_.Say(
-      options_.token_is_known
-          ? absl::StrCat("  shoal worker --join ", join, " --token-file FILE",
-                         insecure)
-          : absl::StrCat("  ", kTokenVariable, "=", options_.token,
-                         " shoal worker --join ", join, insecure));
+  progress_.Say(options_.token_is_known
+                    ? absl::StrCat("  shoal worker --join ", join,
+                                   " --token-file FILE", insecure)
+                    : absl::StrCat("  ", kTokenVariable, "=", options_.token,
+                                   " shoal worker --join ", join, insecure));
 }
 
 absl::Status Session::WaitForWorkers() {
