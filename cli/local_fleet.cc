@@ -175,9 +175,9 @@ void LocalFleet::Reap(Process& process) {
     --running_count_;
     ended_.NotifyAll();
   }
-  if (stopping_ || !options_.on_exit) {
-    Tell(process);
-  } else {
+  // Of one that ended as it should nobody asks for last words.
+  if (status == 0 || stopping_ || !options_.on_exit) Tell(process);
+  if (!stopping_ && options_.on_exit) {
     options_.on_exit(
         process.name,
         absl::StrCat(HowItEnded(status), process.last_line.empty() ? "" : ": ",
