@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -169,6 +170,16 @@ std::vector<parallel::RankReport> InProcessFleet::Reports() const {
   std::vector<parallel::RankReport> reports;
   for (const auto& rank : ranks_) reports.push_back(rank->Report());
   return reports;
+}
+
+std::vector<parallel::RankReport> InProcessFleet::ReportsAfter(
+    uint64_t decode_passes) const {
+  for (const auto& rank : ranks_) {
+    while (rank->Report().decode_passes < decode_passes) {
+      std::this_thread::yield();
+    }
+  }
+  return Reports();
 }
 
 }  // namespace shoal::testing

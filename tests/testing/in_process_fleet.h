@@ -84,6 +84,9 @@ class InProcessFleet {
   const model::ModelSpec& spec() const { return spec_; }
   const model::UnitTable& units() const { return *units_; }
   std::vector<parallel::RankReport> Reports() const;
+  // The reports once every rank has counted `decode_passes`: the logits of a
+  // pass are there before the last rank has counted it.
+  std::vector<parallel::RankReport> ReportsAfter(uint64_t decode_passes) const;
 
  private:
   InProcessFleet() = default;

@@ -1,5 +1,6 @@
 // A rank whose memory becomes less or more while a plan lives.
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -78,14 +79,9 @@ class MemoryChangeTest : public ::testing::Test {
     return all;
   }
 
-  // A rank counts a pass after it has sent its part of the result.
+  // The first pass is not counted.
   RankReport Report() {
-    RankReport report = fleet_->Reports().back();
-    while (report.decode_passes + 1 < position_) {
-      std::this_thread::yield();
-      report = fleet_->Reports().back();
-    }
-    return report;
+    return fleet_->ReportsAfter(std::max(position_, 1u) - 1).back();
   }
 
   const testing::TemporaryFolder folder_;
