@@ -74,9 +74,9 @@ std::string LocalFleet::HowItEnded(int status) {
   }
   const uint64_t before = std::exchange(oom_kills_, OomKills());
   if (WTERMSIG(status) == SIGKILL && oom_kills_ > before) {
-    return "was killed by the system for memory: it, or its control group, had "
-           "none left; give the devices less (--memory), or stop other "
-           "programs";
+    return "was killed, as it seems by the system for memory: it, or a control "
+           "group, had none left; give the devices less (--memory), or stop "
+           "other programs";
   }
   return absl::StrCat("was ended by signal ", WTERMSIG(status), " (",
                       strsignal(WTERMSIG(status)), ")");

@@ -52,8 +52,10 @@ struct CoordinatorOptions {
   absl::Duration connect_timeout = absl::Seconds(10);
   // Longest time without any progress of a rank that loads.
   absl::Duration load_silence_timeout = absl::Minutes(5);
-  // How long a secondary error ("peer closed") waits for the reason of it.
-  absl::Duration cause_wait = absl::Milliseconds(300);
+  // How long a secondary error ("peer closed") waits for the reason of it. Over
+  // a bad network the control stream says it some hundreds of milliseconds
+  // after the data link is gone.
+  absl::Duration cause_wait = absl::Seconds(1);
   // Where unit digests and rates of devices (known_rates.h) are kept between
   // starts; empty: nowhere.
   std::string digest_directory;

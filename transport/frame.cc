@@ -1,13 +1,13 @@
 #include "transport/frame.h"
 
 #include <algorithm>
-#include <concepts>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "base/status_macros.h"
+#include "transport/little_endian.h"
 
 namespace shoal::transport {
 namespace {
@@ -29,20 +29,6 @@ constexpr size_t kPayloadBytesAt = 52;
 constexpr size_t kReservedAt = 56;
 constexpr size_t kChecksumAt = 60;
 static_assert(kChecksumAt + sizeof(uint32_t) == kFrameHeaderBytes);
-
-template <std::unsigned_integral T>
-void Put(std::span<std::byte> out, size_t at, T value) {
-  for (size_t i = 0; i < sizeof(T); ++i)
-    out[at + i] = static_cast<std::byte>(value >> (8 * i));
-}
-
-template <std::unsigned_integral T>
-T Get(std::span<const std::byte> in, size_t at) {
-  T value = 0;
-  for (size_t i = 0; i < sizeof(T); ++i)
-    value |= static_cast<T>(static_cast<T>(in[at + i]) << (8 * i));
-  return value;
-}
 
 uint32_t Checksum(std::span<const std::byte> header,
                   std::span<const std::byte> payload) {

@@ -1,7 +1,8 @@
 #include "transport/sealed_frame.h"
 
 #include <algorithm>
-#include <concepts>
+
+#include "transport/little_endian.h"
 
 namespace shoal::transport {
 namespace {
@@ -15,20 +16,6 @@ constexpr size_t kSaltAt = 8;
 constexpr size_t kCounterAt = 24;
 constexpr size_t kSuiteAt = 36;
 constexpr size_t kPayloadBytesAt = 52;
-
-template <std::unsigned_integral T>
-void Put(std::span<std::byte> out, size_t at, T value) {
-  for (size_t i = 0; i < sizeof(T); ++i)
-    out[at + i] = static_cast<std::byte>(value >> (8 * i));
-}
-
-template <std::unsigned_integral T>
-T Get(std::span<const std::byte> in, size_t at) {
-  T value = 0;
-  for (size_t i = 0; i < sizeof(T); ++i)
-    value |= static_cast<T>(static_cast<T>(in[at + i]) << (8 * i));
-  return value;
-}
 
 }  // namespace
 
