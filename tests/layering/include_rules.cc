@@ -21,18 +21,19 @@ const std::map<std::string, Folders>& Arrows() {
       {"kernels", {"base"}},
       {"transport", {"base", "proto", "security"}},
       {"memory", {"base"}},
+      {"health", {"base", "memory"}},
       {"parallel", {"base", "kernels", "transport"}},
       {"model", {"base", "kernels", "memory"}},
       {"worker",
        {"base", "proto", "security", "kernels", "transport", "memory",
-        "parallel", "model"}},
+        "health", "parallel", "model"}},
       {"coordinator",
        {"base", "proto", "security", "kernels", "transport", "memory",
-        "parallel", "model"}},
+        "health", "parallel", "model"}},
       {"http", {"base", "model", "coordinator"}},
       {"cli",
        {"base", "proto", "security", "kernels", "transport", "memory",
-        "parallel", "model", "worker", "coordinator", "http"}},
+        "health", "parallel", "model", "worker", "coordinator", "http"}},
   };
   return arrows;
 }
@@ -125,8 +126,9 @@ bool Overlap(const Folders& a, const Folders& b) {
 }  // namespace
 
 std::vector<std::string> ProductFolders() {
-  return {"base",     "proto", "security", "kernels",     "transport", "memory",
-          "parallel", "model", "worker",   "coordinator", "http",      "cli"};
+  return {"base",   "proto",       "security", "kernels", "transport",
+          "memory", "health",      "parallel", "model",   "worker",
+          "coordinator", "http",     "cli"};
 }
 
 std::vector<Finding> CheckArrows(const Tree& tree) {
