@@ -26,6 +26,7 @@ model::SamplingParameters ParametersOf(const SamplingOptions& options) {
 }
 
 absl::StatusOr<std::vector<int32_t>> PromptIds(const LoadedModel& model,
+                                               uint32_t context_positions,
                                                const GenerateRequest& request) {
   if (const auto* ids = std::get_if<std::vector<int32_t>>(&request.prompt)) {
     return *ids;
@@ -39,13 +40,16 @@ absl::StatusOr<std::vector<int32_t>> PromptIds(const LoadedModel& model,
     model::SetSpecialTokens(*model.tokenizer, input);
     SHOAL_ASSIGN_OR_RETURN(const std::string text,
                            chat_template->Render(input));
+    SHOAL_RETURN_IF_ERROR(
+        CheckTextBytes(model, context_positions, text.size()));
     return model::EncodeChat(*model.tokenizer, text);
   }
   model::Tokenizer::EncodeOptions options;
   options.add_special = request.add_special;
   options.parse_special = request.parse_special;
-  return model.tokenizer->Encode(std::get<std::string>(request.prompt),
-                                 options);
+  const auto& text = std::get<std::string>(request.prompt);
+  SHOAL_RETURN_IF_ERROR(CheckTextBytes(model, context_positions, text.size()));
+  return model.tokenizer->Encode(text, options);
 }
 
 model::StreamDetokenizer::Options ContinuedText() {
@@ -59,7 +63,8 @@ model::StreamDetokenizer::Options ContinuedText() {
 absl::StatusOr<std::unique_ptr<ActiveGeneration>> ActiveGeneration::Create(
     std::shared_ptr<const LoadedModel> model, uint32_t context_positions,
     const GenerateRequest& request) {
-  SHOAL_ASSIGN_OR_RETURN(std::vector<int32_t> ids, PromptIds(*model, request));
+  SHOAL_ASSIGN_OR_RETURN(std::vector<int32_t> ids,
+                         PromptIds(*model, context_positions, request));
   SHOAL_RETURN_IF_ERROR(CheckTokens(*model, context_positions, 0, ids));
   SHOAL_RETURN_IF_ERROR(ParametersOf(request.sampling).Validate());
   SHOAL_ASSIGN_OR_RETURN(model::StopMatcher stop,

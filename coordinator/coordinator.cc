@@ -49,6 +49,7 @@ class Coordinator::Impl final : public RpcHandler {
   absl::Status RunTokens(std::span<const int32_t> ids, uint32_t first_position,
                          uint32_t session, uint32_t logits_rows,
                          std::span<float> logits);
+  void AbortPass(const absl::Status& why);
   void InTurn(absl::FunctionRef<void()> action) ABSL_LOCKS_EXCLUDED(turn_);
   std::vector<parallel::RankReport> Reports();
   std::vector<RankTrace> Traces();
@@ -244,6 +245,10 @@ std::vector<RankTrace> Coordinator::Impl::Traces() {
   const auto deployed = deployment();
   if (deployed == nullptr) return {};
   return deployed->Traces(kReportTimeout);
+}
+
+void Coordinator::Impl::AbortPass(const absl::Status& why) {
+  if (const auto deployed = deployment()) deployed->AbortPass(why);
 }
 
 void Coordinator::Impl::InTurn(absl::FunctionRef<void()> action) {
@@ -446,6 +451,8 @@ absl::Status Coordinator::RunTokens(std::span<const int32_t> ids,
                                     std::span<float> logits) {
   return impl_->RunTokens(ids, first_position, session, logits_rows, logits);
 }
+
+void Coordinator::AbortPass(const absl::Status& why) { impl_->AbortPass(why); }
 
 void Coordinator::InTurn(absl::FunctionRef<void()> action) {
   impl_->InTurn(action);

@@ -68,7 +68,7 @@ struct DeviceState {
   absl::Duration silent;
 };
 
-// Threads: one caller at a time, except Cancel..., devices(), plan() and the
+// Threads: one caller at a time, except AbortPass(), devices(), plan() and the
 //          gRPC services, which take turns with the caller; callbacks may come
 //          from other threads, one at a time.
 // Failure: an error of any rank ends the plan: all ranks drop it, and the
@@ -154,6 +154,10 @@ class Coordinator {
   absl::Status RunTokens(std::span<const int32_t> ids, uint32_t first_position,
                          uint32_t session, uint32_t logits_rows,
                          std::span<float> logits);
+
+  // Ends the plan in force with `why`, and promptly a pass that is under way,
+  // however long it still would take. Any thread.
+  void AbortPass(const absl::Status& why);
 
   // Calls `action` while nothing else is asked of the ranks.
   void InTurn(absl::FunctionRef<void()> action);

@@ -66,6 +66,11 @@ class Deployment {
                        std::span<const float> residual,
                        std::span<float> logits);
 
+  // Fails with `why`: as if rank 0 had. Any thread.
+  void AbortPass(const absl::Status& why) {
+    epoch_->OnFailure(0, FailureSource::kRank0, why);
+  }
+
   // By rank; who does not answer by `deadline` is left out.
   std::vector<parallel::RankReport> Reports(absl::Time deadline);
 

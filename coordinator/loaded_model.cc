@@ -27,15 +27,20 @@ absl::StatusOr<std::shared_ptr<LoadedModel>> LoadedModel::Open(
   SHOAL_ASSIGN_OR_RETURN(model::GgufHeader header,
                          model::GgufHeader::ReadFile(path));
   SHOAL_ASSIGN_OR_RETURN(model->tokenizer, model::Tokenizer::Create(header));
+  const model::Vocabulary& vocabulary = model->tokenizer->vocabulary();
+  for (int32_t id = 0; id < vocabulary.size(); ++id) {
+    model->token_bytes_max =
+        std::max(model->token_bytes_max, vocabulary.Text(id).size());
+  }
   model->chat_template = model::ChatTemplate::FromHeader(header);
   SHOAL_ASSIGN_OR_RETURN(model->file,
                          ModelFile::FromHeader(path, std::move(header)));
   const auto known = static_cast<uint32_t>(model->tokenizer->vocab_size());
-  const uint32_t vocabulary = model->file->spec.vocabulary;
-  if (known > vocabulary) {
+  const uint32_t rows = model->file->spec.vocabulary;
+  if (known > rows) {
     return absl::InvalidArgumentError(absl::StrCat(
         path, ": tokenizer.ggml.tokens has ", known, " entries, the embedding ",
-        vocabulary, " rows; they must agree"));
+        rows, " rows; they must agree"));
   }
   SHOAL_ASSIGN_OR_RETURN(
       model->units,
@@ -85,6 +90,19 @@ absl::Status CheckTokens(const LoadedModel& model, uint32_t context_positions,
                      vocabulary, " (0 to ", vocabulary - 1, ")"));
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckTextBytes(const LoadedModel& model,
+                            uint32_t context_positions, size_t bytes) {
+  if (bytes / model.token_bytes_max <= context_positions) {
+    return absl::OkStatus();
+  }
+  absl::Status status = absl::InvalidArgumentError(absl::StrCat(
+      "the prompt has ", bytes, " bytes, which are more than ",
+      context_positions, " tokens whatever they say, and the context has ",
+      context_positions, " positions; shorten the prompt or raise --ctx"));
+  status.SetPayload(kContextExceeded, absl::Cord());
+  return status;
 }
 
 bool IsContextExceeded(const absl::Status& status) {

@@ -23,6 +23,7 @@ namespace shoal::coordinator {
 struct LoadedModel {
   std::unique_ptr<ModelFile> file;
   std::unique_ptr<model::Tokenizer> tokenizer;
+  size_t token_bytes_max = 0;         // of text that one token stands for
   std::unique_ptr<UnitServer> units;  // borrows file->table
   // Nothing if the file has none. An error only concerns who wants to use it:
   // a template that cannot be parsed is no reason not to load the model.
@@ -46,7 +47,15 @@ struct LoadedModel {
 absl::Status CheckTokens(const LoadedModel& model, uint32_t context_positions,
                          uint32_t first_position, std::span<const int32_t> ids);
 
-// Of the errors of CheckTokens(), the one that a shorter prompt does not give.
+// Whether text of so many bytes can be a prompt at all. To be asked first: text
+// takes some 40 times its size while it becomes tokens.
+// Errors: kInvalidArgument  more than the context has room for
+//                           (IsContextExceeded())
+absl::Status CheckTextBytes(const LoadedModel& model,
+                            uint32_t context_positions, size_t bytes);
+
+// Of the errors of CheckTokens() and CheckTextBytes(), the one that a shorter
+// prompt does not give.
 bool IsContextExceeded(const absl::Status& status);
 
 // What the coordinator's process takes beside a plan's memory. Unlike that of a

@@ -138,19 +138,30 @@ absl::StatusOr<GenerateResult> RequestQueue::Generate(
 
 void RequestQueue::Stop(absl::Time deadline) {
   std::deque<Request> waiting;
-  base::MutexLock lock(mutex_);
-  state_ = ServiceState::kStopping;
-  reason_ = absl::UnavailableError("the service is shutting down");
-  std::swap(waiting, waiting_);
-  counters_.waiting_count = 0;
-  counters_.failed_count += waiting.size();
-  for (Request& request : waiting) request.stream->End(Refusal());
-  changed_.NotifyAll();
-  while (counters_.active_count > 0) {
-    if (!changed_.WaitUntil(mutex_, deadline)) break;
+  const absl::Status why =
+      absl::UnavailableError("the service is shutting down");
+  {
+    base::MutexLock lock(mutex_);
+    state_ = ServiceState::kStopping;
+    reason_ = why;
+    std::swap(waiting, waiting_);
+    counters_.waiting_count = 0;
+    counters_.failed_count += waiting.size();
+    for (Request& request : waiting) request.stream->End(Refusal());
+    changed_.NotifyAll();
+    while (counters_.active_count > 0) {
+      if (!changed_.WaitUntil(mutex_, deadline)) break;
+    }
+    cancels_active_ = true;
+    changed_.NotifyAll();
+    const absl::Time pass_end = absl::Now() + options_.pass_grace;
+    while (counters_.active_count > 0) {
+      if (!changed_.WaitUntil(mutex_, pass_end)) break;
+    }
+    if (counters_.active_count == 0) return;
   }
-  cancels_active_ = true;
-  changed_.NotifyAll();
+  coordinator_.AbortPass(why);
+  base::MutexLock lock(mutex_);
   while (counters_.active_count > 0) changed_.Wait(mutex_);
 }
 

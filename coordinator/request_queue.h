@@ -64,6 +64,9 @@ class RequestQueue {
  public:
   struct Options {
     uint32_t waiting_count_max = 32;
+    // How long Stop() lets a pass go on that has begun: one of a device that
+    // hangs would take until that is noticed.
+    absl::Duration pass_grace = absl::Seconds(2);
   };
 
   // Begins as kLoading. `coordinator` is borrowed and must outlive this.
@@ -92,7 +95,8 @@ class RequestQueue {
                                           const std::function<bool()>& is_gone);
 
   // Takes no more requests; those that wait end with kUnavailable, those that
-  // are active may go on until `deadline` and are cancelled then.
+  // are active may go on until `deadline` and are cancelled then. A pass that
+  // has begun may go on for pass_grace; then it is aborted, and the plan ends.
   void Stop(absl::Time deadline);
 
   // Waits until the state is kFailed or `deadline`.

@@ -11,9 +11,11 @@ namespace shoal::worker {
 using parallel::BlockKey;
 using transport::FrameType;
 
-PassRunner::PassRunner(LoadedRank& rank, transport::ChannelGroup* channels)
+PassRunner::PassRunner(LoadedRank& rank, transport::ChannelGroup* channels,
+                       const std::atomic<bool>& stop)
     : rank_(rank),
       channels_(channels),
+      stop_(stop),
       own_rank_(rank.setup().rank),
       hidden_(rank.spec().hidden),
       trace_(rank.trace().get()),

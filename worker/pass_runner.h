@@ -3,6 +3,7 @@
 #ifndef SHOAL_WORKER_PASS_RUNNER_H_
 #define SHOAL_WORKER_PASS_RUNNER_H_
 
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -27,13 +28,17 @@ namespace shoal::worker {
 //          plan.
 class PassRunner {
  public:
-  // Borrows both. `channels` may be null where there are no other ranks.
-  PassRunner(LoadedRank& rank, transport::ChannelGroup* channels);
+  // Borrows all. `channels` may be null where there are no other ranks.
+  // `stop`, set by any thread, ends a pass after the phase that is computed;
+  // who waits for a peer is to be ended by `channels`.
+  PassRunner(LoadedRank& rank, transport::ChannelGroup* channels,
+             const std::atomic<bool>& stop);
 
   // Rank 0 gives the embedded tokens [tokens, hidden] and receives
   // [logits rows, vocabulary]; other ranks give empty spans.
   // REQUIRES: the pass is within the plan's limits.
   // Errors: kResourceExhausted  no room for the KV
+  //         kCancelled          it was stopped
   //         others              of the disk, and of peers, which are named
   absl::Status Run(const parallel::Pass& pass, std::span<const float> embedded,
                    std::span<float> logits);
@@ -120,6 +125,7 @@ class PassRunner {
 
   LoadedRank& rank_;
   transport::ChannelGroup* const channels_;
+  const std::atomic<bool>& stop_;
   const uint32_t own_rank_;
   const uint32_t hidden_;
   base::TraceRecorder* const trace_;  // null: nothing is recorded

@@ -53,6 +53,7 @@ absl::Status PassRunner::RunPhasesAtHub(const StageWork& stage) {
   const TokenRange all{0, static_cast<uint32_t>(places_.size())};
   const PhaseWork* before = nullptr;
   for (const PhaseWork& work : stage.phases) {
+    if (stop_) return absl::CancelledError("the pass was stopped");
     const bool by_part = ComputesByPart(work);
     if (!by_part) rank_.input().Begin(work.shape, all.count);
     for (const TokenRange& part : parts_) {
@@ -76,6 +77,7 @@ absl::Status PassRunner::RunPhasesAtHub(const StageWork& stage) {
 absl::Status PassRunner::RunPhases(const StageWork& stage) {
   const TokenRange all{0, static_cast<uint32_t>(places_.size())};
   for (const PhaseWork& work : stage.phases) {
+    if (stop_) return absl::CancelledError("the pass was stopped");
     if (!work.has_own_units()) continue;
     const bool by_part = ComputesByPart(work);
     if (!by_part) rank_.input().Begin(work.shape, all.count);

@@ -96,6 +96,7 @@ absl::Status RankEngine::Load(
   report_ = loaded_->facts();
   trace_ = loaded_->trace();
   aborted_ = absl::OkStatus();
+  stops_ = false;
   decode_pass_count_ = 0;
   return absl::OkStatus();
 }
@@ -134,7 +135,7 @@ absl::Status RankEngine::Connect(
   if (network_ != nullptr) {
     SHOAL_ASSIGN_OR_RETURN(channels, network_->Connect(endpoints, deadline));
   }
-  runner_ = std::make_unique<PassRunner>(*loaded_, channels.get());
+  runner_ = std::make_unique<PassRunner>(*loaded_, channels.get(), stops_);
   base::MutexLock lock(mutex_);
   channels_ = std::move(channels);
   if (!aborted_.ok() && channels_ != nullptr) channels_->Abort(aborted_);
@@ -331,6 +332,7 @@ void RankEngine::Abort(absl::Status why) {
   SHOAL_CHECK(!why.ok());
   base::MutexLock lock(mutex_);
   if (aborted_.ok()) aborted_ = why;
+  stops_ = true;
   if (channels_ != nullptr) channels_->Abort(aborted_);
 }
 
@@ -341,6 +343,7 @@ void RankEngine::Unload() {
     channels_.reset();
     trace_.reset();
     aborted_ = absl::OkStatus();
+    stops_ = false;
   }
   network_.reset();
   watch_.reset();

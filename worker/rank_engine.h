@@ -3,6 +3,7 @@
 #ifndef SHOAL_WORKER_RANK_ENGINE_H_
 #define SHOAL_WORKER_RANK_ENGINE_H_
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -123,6 +124,7 @@ class RankEngine final : public parallel::Rank {
   std::shared_ptr<transport::ChannelGroup> channels_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<base::TraceRecorder> trace_ ABSL_GUARDED_BY(mutex_);
   absl::Status aborted_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<bool> stops_ = false;  // aborted_ is not OK; for the runner
   parallel::RankReport report_ ABSL_GUARDED_BY(mutex_);
   uint64_t decode_pass_count_ ABSL_GUARDED_BY(mutex_) = 0;
   // The end of the last pass, if that was a decode pass.

@@ -328,6 +328,13 @@ TEST_F(RequestQueueTest, WhatIsWrongWithARequestIsSaidAtOnce) {
   EXPECT_TRUE(absl::IsInvalidArgument(lengthy.status()));
   EXPECT_TRUE(IsContextExceeded(lengthy.status()));
   GenerateRequest request = Greedy({5}, 1);
+  request.prompt = std::string(1 << 20, 'a');
+  const auto text = queue_->Submit(request);
+  EXPECT_TRUE(IsContextExceeded(text.status()));
+  // Without making tokens of it.
+  EXPECT_THAT(std::string(text.status().message()),
+              HasSubstr("the prompt has 1048576 bytes"));
+  request = Greedy({5}, 1);
   request.top_logprobs = 21;
   const auto curious = queue_->Submit(request);
   EXPECT_TRUE(absl::IsInvalidArgument(curious.status()));
@@ -358,6 +365,27 @@ TEST_F(RequestQueueTest, StoppingWithoutPatienceCancels) {
   const auto result = EndOf(*active);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->finish_reason, FinishReason::kCancelled);
+}
+
+TEST_F(RequestQueueTest, StoppingDoesNotWaitForAPassThatHangs) {
+  rank_.pass_blocks = true;
+  Load(2);
+  queue_ = std::make_unique<RequestQueue>(
+      RequestQueue::Options{.pass_grace = absl::Milliseconds(20)},
+      *coordinator_);
+  queue_->SetReady(2);
+  const auto one = Submit({5}, 60), two = Submit({6}, 60);
+  rank_.AwaitPass();
+  const absl::Time begin = absl::Now();
+  queue_->Stop(begin + absl::Milliseconds(10));
+  EXPECT_LT(absl::Now() - begin, kPatience);
+  for (const auto& stream : {one, two}) {
+    const auto end = stream->Next(absl::InfinitePast()).end;
+    ASSERT_TRUE(end.has_value());
+    EXPECT_TRUE(absl::IsUnavailable(end->status())) << end->status();
+    EXPECT_THAT(std::string(end->status().message()),
+                HasSubstr("the service is shutting down"));
+  }
 }
 
 TEST_F(RequestQueueTest, AClientThatIsGoneEndsItsGeneration) {

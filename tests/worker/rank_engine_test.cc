@@ -8,6 +8,7 @@
 #include <fstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,7 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "kernels/kernel_table.h"
 #include "tests/testing/in_process_fleet.h"
 #include "tests/testing/temporary_folder.h"
 
@@ -367,6 +369,45 @@ TEST(RankEngineTest, TooManyThreadsAndAnUnknownIsaAreRefused) {
   options.isa = "mmx";
   EXPECT_THAT(std::string(RankEngine::Create(options).status().message()),
               HasSubstr("mmx"));
+}
+
+// What the kernel below uses; it is a plain function.
+struct AbortingKernels {
+  const kernels::KernelTable* real = nullptr;
+  RankEngine* engine = nullptr;  // that the first product aborts
+  int products = 0;
+};
+AbortingKernels* aborting = nullptr;
+
+void AbortingProduct(const kernels::WeightMatrix& weights, uint32_t row_begin,
+                     uint32_t row_end, const kernels::ActivationView& input,
+                     const kernels::ProductOutput& output) {
+  aborting->real->product(weights, row_begin, row_end, input, output);
+  if (aborting->products++ > 0 || aborting->engine == nullptr) return;
+  aborting->engine->Abort(absl::UnavailableError("told to stop"));
+}
+
+TEST(RankEngineTest, AnAbortEndsAPassThatHasBegunThoughNobodyElseIsInIt) {
+  AbortingKernels own;
+  const auto real = kernels::SelectKernels("auto");
+  ASSERT_TRUE(real.ok()) << real.status();
+  own.real = *real;
+  aborting = &own;
+  kernels::KernelTable table = **real;
+  table.product = &AbortingProduct;
+  const TemporaryFolder folder;
+  FleetOptions options;
+  options.store_root = folder.path();
+  options.kernels = &table;
+  const auto fleet = Start(options);
+  const std::vector<int32_t> token = {300};
+  ASSERT_TRUE(fleet->Evaluate(token, 0, 1).ok());
+  const int whole_pass = std::exchange(own.products, 0);
+  own.engine = &fleet->rank(0);
+  const auto ended = fleet->Evaluate(token, 1, 1);
+  EXPECT_EQ(ended.status(), absl::UnavailableError("told to stop"));
+  // Those of its phase, not of all layers.
+  EXPECT_LT(own.products, whole_pass / 4);
 }
 
 }  // namespace
