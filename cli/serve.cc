@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
@@ -41,6 +42,8 @@ struct ServeFlags {
   std::string model;
   std::string http = "127.0.0.1:8080";
   std::string api_key_file;
+  std::vector<std::string> host_names;
+  bool open = false;
   uint32_t slots = 0;  // 0: kSlotsDefault, or fewer where memory is short
   uint32_t waiting = 32;
   absl::Duration grace = absl::Seconds(10);
@@ -73,6 +76,7 @@ absl::StatusOr<std::unique_ptr<http::HttpServer>> StartHttp(
     SHOAL_ASSIGN_OR_RETURN(
         server.api_key, ReadSecretFile("--api-key-file", flags.api_key_file));
   }
+  server.host_names = flags.host_names;
   server.model_name = std::filesystem::path(options.model).stem().string();
   server.connection_count_max =
       options.plan.run.session_count + flags.waiting + kSpareConnections;
@@ -166,12 +170,11 @@ absl::Status CheckServeFlags(ServeFlags& flags) {
         "--model is missing (a GGUF file, or a --cluster that names one)");
   }
   SHOAL_ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(flags.http));
-  if (!IsLoopback(address.host) && flags.api_key_file.empty() &&
-      !flags.where.insecure) {
+  if (!IsLoopback(address.host) && flags.api_key_file.empty() && !flags.open) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--http ", flags.http,
         " can be reached by other machines: ask for a key (--api-key-file), "
-        "add --insecure if you trust this network, or listen on 127.0.0.1"));
+        "add --http-open if everybody there may ask, or listen on 127.0.0.1"));
   }
   return absl::OkStatus();
 }
@@ -189,6 +192,18 @@ void AddServiceFlags(Command& verb, ServeFlags& flags) {
                         "line (nothing)",
                 .group = kGroup},
                SetText(&flags.api_key_file));
+  verb.AddSwitch({.names = "--http-open",
+                  .help = "Beyond this machine, too, whoever reaches --http "
+                          "may ask, without a key",
+                  .group = kGroup},
+                 &flags.open);
+  verb.AddFlag({.names = "--http-host",
+                .value = "NAME",
+                .help = "A name under which clients without a key find it, "
+                        "besides localhost; repeat for more",
+                .group = kGroup,
+                .repeated = true},
+               AppendText(&flags.host_names));
   verb.AddFlag({.names = "--slots",
                 .value = "N",
                 .help = "Requests served at a time, each with --ctx positions "

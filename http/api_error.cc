@@ -69,6 +69,12 @@ ApiError FromStatus(const absl::Status& status) {
   return error;
 }
 
+ApiError TooManyBytes() {
+  return FromStatus(absl::UnavailableError(
+      "the requests of others take all the memory that there is for requests; "
+      "try again later"));
+}
+
 ApiError OfHttpStatus(int status) {
   ApiError error;
   error.status = status;

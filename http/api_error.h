@@ -33,6 +33,9 @@ ApiError WrongField(std::string param, std::string message,
 //   others              500
 ApiError FromStatus(const absl::Status& status);
 
+// The requests of others take the memory that there is for requests (503).
+ApiError TooManyBytes();
+
 // What HTTP itself refuses, by status; any is good.
 ApiError OfHttpStatus(int status);
 

@@ -115,6 +115,30 @@ void AnswerWhole(const CompletionHead& head, RequestStream& stream,
   }
 }
 
+// What is asked but for the prompt, which the queue has from here on.
+struct Asked {
+  std::shared_ptr<RequestStream> stream;
+  bool streams = false;
+  bool include_usage = false;
+};
+
+std::optional<ApiError> Submit(bool is_chat, const std::string& model_name,
+                               const std::string& body,
+                               coordinator::RequestQueue& queue, Asked& to) {
+  CompletionRequest asked;
+  std::optional<ApiError> wrong =
+      is_chat ? ParseChatRequest(body, asked) : ParseTextRequest(body, asked);
+  if (wrong) return wrong;
+  if (!asked.model.empty() && asked.model != model_name) {
+    return UnknownModel(asked.model, model_name);
+  }
+  asked.generate.sampling.seed = asked.seed.value_or(RandomNumber());
+  auto stream = queue.Submit(asked.generate);
+  if (!stream.ok()) return FromStatus(stream.status());
+  to = {*std::move(stream), asked.stream, asked.include_usage};
+  return std::nullopt;
+}
+
 }  // namespace
 
 void SetError(const ApiError& error, httplib::Response& response) {
@@ -127,19 +151,16 @@ void SetError(const ApiError& error, httplib::Response& response) {
 
 void AnswerCompletion(bool is_chat, const std::string& model_name,
                       coordinator::RequestQueue& queue,
+                      base::Mutex& understanding,
                       const httplib::Request& request,
                       httplib::Response& response) {
-  CompletionRequest asked;
-  const std::optional<ApiError> wrong =
-      is_chat ? ParseChatRequest(request.body, asked)
-              : ParseTextRequest(request.body, asked);
-  if (wrong) return SetError(*wrong, response);
-  if (!asked.model.empty() && asked.model != model_name) {
-    return SetError(UnknownModel(asked.model, model_name), response);
+  Asked asked;
+  {
+    base::MutexLock lock(understanding);
+    const std::optional<ApiError> wrong =
+        Submit(is_chat, model_name, request.body, queue, asked);
+    if (wrong) return SetError(*wrong, response);
   }
-  asked.generate.sampling.seed = asked.seed.value_or(RandomNumber());
-  auto stream = queue.Submit(asked.generate);
-  if (!stream.ok()) return SetError(FromStatus(stream.status()), response);
   CompletionHead head;
   head.is_chat = is_chat;
   head.id = absl::StrCat(is_chat ? "chatcmpl-" : "cmpl-",
@@ -147,8 +168,10 @@ void AnswerCompletion(bool is_chat, const std::string& model_name,
   head.created = absl::ToUnixSeconds(absl::Now());
   head.model = model_name;
   head.include_usage = asked.include_usage;
-  if (!asked.stream) return AnswerWhole(head, **stream, request, response);
-  auto writer = std::make_shared<EventWriter>(head, *std::move(stream));
+  if (!asked.streams) {
+    return AnswerWhole(head, *asked.stream, request, response);
+  }
+  auto writer = std::make_shared<EventWriter>(head, std::move(asked.stream));
   response.set_header("Cache-Control", "no-cache");
   response.set_chunked_content_provider(
       "text/event-stream",

@@ -19,8 +19,38 @@ constexpr int64_t kTokensMax = std::numeric_limits<int32_t>::max();
 // Where the dialect takes 0 for "the best token only".
 constexpr float kSmallestTopP = 1e-9f;
 
+// What is wrong with its extent; whatever else it is.
+std::string CheckExtent(absl::string_view body) {
+  size_t values = 0;
+  size_t level = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < body.size(); ++i) {
+    const char c = body[i];
+    if (c == '"') in_string = !in_string;
+    if (in_string) {
+      if (c == '\\') ++i;
+      continue;
+    }
+    if (c == '[' || c == '{') ++level;
+    if ((c == ']' || c == '}') && level > 0) --level;
+    if (c == '[' || c == '{' || c == ',') ++values;
+    if (level > kBodyLevelsMax) {
+      return absl::StrCat("it has more than ", kBodyLevelsMax, " levels");
+    }
+    if (values > kBodyValuesMax) {
+      return absl::StrCat("it has more than ", kBodyValuesMax, " values");
+    }
+  }
+  return "";
+}
+
 std::optional<ApiError> ParseObject(absl::string_view body, json& to) {
-  std::string reason = "it must be an object";
+  std::string reason = CheckExtent(body);
+  if (!reason.empty()) {
+    return WrongField("", absl::StrCat("the body is too much: ", reason),
+                      "request_too_large");
+  }
+  reason = "it must be an object";
   try {
     to = json::parse(body.begin(), body.end());
     if (to.is_object()) return std::nullopt;

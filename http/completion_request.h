@@ -16,6 +16,10 @@ namespace shoal::http {
 
 // Longest body that is read.
 inline constexpr size_t kBodyBytesMax = size_t{4} << 20;
+// Values (members of lists and objects) and levels of a body. Without them a
+// body could become a hundred times its size where it is understood.
+inline constexpr size_t kBodyValuesMax = size_t{1} << 18;
+inline constexpr size_t kBodyLevelsMax = 16;
 
 struct CompletionRequest {
   bool is_chat = false;

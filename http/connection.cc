@@ -69,12 +69,14 @@ void FillAddress(const sockaddr_storage& address, socklen_t length,
 // and write the answer to.
 class SocketStream final : public httplib::Stream {
  public:
-  SocketStream(int socket, const std::atomic<bool>& stops)
-      : socket_(socket), stops_(stops) {}
+  SocketStream(int socket, const ConnectionLimits& limits, HeldBytes& held,
+               const std::atomic<bool>& stops)
+      : socket_(socket), limits_(limits), held_(held), stops_(stops) {}
+  ~SocketStream() override { held_.Give(held_bytes_); }
 
   // The first step: false where no whole head came; refusal() may say why.
   bool ReadHead() {
-    const absl::Time deadline = absl::Now() + HttpListener::kHeadTime;
+    const absl::Time deadline = absl::Now() + limits_.head_time;
     for (;;) {
       const size_t seen = buffer_.size();
       const ssize_t got = Receive(deadline);
@@ -86,7 +88,7 @@ class SocketStream final : public httplib::Stream {
       const size_t end = buffer_.find("\n\r\n", seen < 2 ? 0 : seen - 2);
       if (end != std::string::npos && end < HttpListener::kHeadBytesMax) {
         bytes_left_ = end + 3 + kBodyBytesMax + kFramingBytesMax;
-        body_deadline_ = absl::Now() + HttpListener::kBodyTime;
+        body_deadline_ = absl::Now() + limits_.body_time;
         return true;
       }
       if (buffer_.size() >= HttpListener::kHeadBytesMax) {
@@ -101,7 +103,8 @@ class SocketStream final : public httplib::Stream {
   int refusal() const { return refusal_; }
 
   void WriteRefusal() {
-    const std::string body = OfHttpStatus(refusal_).ToJson();
+    const std::string body =
+        (is_full_ ? TooManyBytes() : OfHttpStatus(refusal_)).ToJson();
     const std::string answer =
         absl::StrCat("HTTP/1.1 ", refusal_,
                      " Refused\r\nContent-Type: application/json\r\n"
@@ -161,7 +164,7 @@ class SocketStream final : public httplib::Stream {
   // refusal() may say why.
   ssize_t Receive(absl::Time deadline) {
     const absl::Time until =
-        std::min(deadline, absl::Now() + HttpListener::kReadSilence);
+        std::min(deadline, absl::Now() + limits_.read_silence);
     do {
       if (stops_) refusal_ = 503;
       if (absl::Now() >= until) refusal_ = 408;
@@ -172,7 +175,15 @@ class SocketStream final : public httplib::Stream {
     do {
       got = recv(socket_, bytes, sizeof(bytes), 0);
     } while (got < 0 && errno == EINTR);
-    if (got > 0) buffer_.append(bytes, static_cast<size_t>(got));
+    if (got <= 0) return got;
+    const auto count = static_cast<size_t>(got);
+    if (!held_.Take(count)) {
+      is_full_ = true;
+      refusal_ = 503;
+      return -1;
+    }
+    held_bytes_ += count;
+    buffer_.append(bytes, count);
     return got;
   }
 
@@ -186,7 +197,7 @@ class SocketStream final : public httplib::Stream {
   }
 
   bool AwaitWritable() const {
-    const absl::Time until = absl::Now() + HttpListener::kWriteSilence;
+    const absl::Time until = absl::Now() + limits_.write_silence;
     do {
       const absl::Time now = absl::Now();
       if (stops_) stop_deadline_ = std::min(stop_deadline_, now + kStopGrace);
@@ -196,7 +207,11 @@ class SocketStream final : public httplib::Stream {
   }
 
   const int socket_;
+  const ConnectionLimits& limits_;
+  HeldBytes& held_;
   const std::atomic<bool>& stops_;
+  size_t held_bytes_ = 0;  // of held_
+  bool is_full_ = false;   // held_ was, that is why it is refused
   std::string buffer_;
   size_t begin_ = 0;
   size_t bytes_left_ = 0;
@@ -284,7 +299,7 @@ bool HttpListener::IsConnected(const httplib::Request& request) {
 }
 
 bool HttpListener::process_and_close_socket(socket_t socket) {
-  SocketStream stream(socket, stops_);
+  SocketStream stream(socket, limits_, held_, stops_);
   if (stream.ReadHead()) {
     bool closed = false;
     process_request(stream, /*close_connection=*/true, closed,

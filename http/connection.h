@@ -10,7 +10,8 @@
 #include <cstdint>
 #include <thread>
 
-#include "absl/time/time.h"
+#include "http/connection_limits.h"
+#include "http/held_bytes.h"
 
 namespace shoal::http {
 
@@ -22,19 +23,16 @@ namespace shoal::http {
 // (a body with a GET, or after a 401) are never taken for another request.
 // Content-Type and Range are not looked at.
 //
-// Limits:  a head has kHeadBytesMax and kHeadTime (431, 408), a body
-//          kBodyBytesMax and kBodyTime (413, 408); bytes of a request may
-//          pause for kReadSilence, those of an answer for kWriteSilence.
+// Limits:  a head has kHeadBytesMax (431), a body kBodyBytesMax (413), both
+//          the times of ConnectionLimits (408); a request for which there is
+//          no room beside the others ends with 503.
 // Threads: as httplib::Server; a connection has a thread of its task queue.
 class HttpListener final : public httplib::Server {
  public:
   static constexpr size_t kHeadBytesMax = size_t{64} << 10;
-  static constexpr absl::Duration kHeadTime = absl::Seconds(30);
-  static constexpr absl::Duration kBodyTime = absl::Seconds(60);
-  static constexpr absl::Duration kReadSilence = absl::Seconds(10);
-  static constexpr absl::Duration kWriteSilence = absl::Seconds(30);
 
-  HttpListener() = default;
+  explicit HttpListener(const ConnectionLimits& limits)
+      : limits_(limits), held_(limits.held_bytes_max) {}
   ~HttpListener() override;
 
   // Returns when connections are taken; so many are served at a time, each by
@@ -58,6 +56,8 @@ class HttpListener final : public httplib::Server {
   enum Phase { kStarting, kServing, kEnded };
   void SetPhase(Phase phase);
 
+  const ConnectionLimits limits_;
+  HeldBytes held_;
   std::atomic<bool> stops_ = false;
   std::atomic<Phase> phase_ = kStarting;
   std::thread thread_;

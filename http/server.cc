@@ -10,9 +10,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/mutex.h"
 #include "http/completion_handler.h"
 #include "http/completion_request.h"
 #include "http/connection.h"
+#include "http/host_check.h"
 #include "http/metrics.h"
 #include "nlohmann/json.hpp"
 
@@ -42,6 +44,32 @@ ApiError WrongKey(bool is_missing) {
   return error;
 }
 
+ApiError WrongHost(const std::string& name) {
+  ApiError error;
+  error.status = 403;
+  error.message = absl::StrCat(
+      "this service has no API key, so it answers only to names that it knows, "
+      "and \"",
+      name, "\" is none: start it with --http-host ", name,
+      ", ask for a key (--api-key-file), or use its address in figures");
+  error.code = "unknown_host";
+  return error;
+}
+
+// A name in Host or Origin that a browser may have been led here by.
+std::string StrangeName(const httplib::Request& request,
+                        const std::vector<std::string>& known) {
+  std::vector<std::string> values;
+  for (const char* field : {"Host", "Origin"}) {
+    const auto [first, last] = request.headers.equal_range(field);
+    for (auto it = first; it != last; ++it) values.push_back(it->second);
+  }
+  for (const std::string& value : values) {
+    if (!IsKnownHost(value, known)) return PrintableHost(value);
+  }
+  return "";
+}
+
 ApiError NotHere(const httplib::Request& request) {
   ApiError error;
   error.status = 404;
@@ -63,7 +91,7 @@ bool IsEncoded(const httplib::Request& request) {
 
 struct HttpServer::Impl {
   Impl(const Options& given, coordinator::RequestQueue& requests)
-      : options(given), queue(requests) {}
+      : options(given), queue(requests), listener(given.limits) {}
 
   void AddRoutes();
   void AddProbes();
@@ -74,15 +102,19 @@ struct HttpServer::Impl {
   coordinator::RequestQueue& queue;
   const int64_t created = absl::ToUnixSeconds(absl::Now());
   int port = 0;
+  base::Mutex understanding;
   HttpListener listener;  // ends first
 };
 
 bool HttpServer::Impl::IsAllowed(const httplib::Request& request,
                                  httplib::Response& response) {
-  if (options.api_key.empty() || request.path == "/healthz" ||
-      request.path == "/readyz") {
-    return true;
+  if (options.api_key.empty()) {
+    const std::string strange = StrangeName(request, options.host_names);
+    if (strange.empty()) return true;
+    SetError(WrongHost(strange), response);
+    return false;
   }
+  if (request.path == "/healthz" || request.path == "/readyz") return true;
   const std::string shown = request.get_header_value("Authorization");
   if (IsSameKey(shown, absl::StrCat("Bearer ", options.api_key))) return true;
   response.set_header("WWW-Authenticate", "Bearer");
@@ -161,7 +193,7 @@ void HttpServer::Impl::AddRoutes() {
                   [this, is_chat](const httplib::Request& request,
                                   httplib::Response& response) {
                     AnswerCompletion(is_chat, options.model_name, queue,
-                                     request, response);
+                                     understanding, request, response);
                   });
   }
 }

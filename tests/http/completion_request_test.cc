@@ -205,7 +205,30 @@ TEST(CompletionRequestTest, WhatIsNoJsonSaysWhere) {
   EXPECT_EQ(Refused("[]").code, "invalid_json");
   EXPECT_EQ(Refused("").code, "invalid_json");
   EXPECT_EQ(Refused("{\"messages\":\"\xff\"}").code, "invalid_json");
-  EXPECT_EQ(Refused(std::string(1 << 20, '[')).code, "invalid_json");
+  EXPECT_EQ(Refused(std::string(1 << 20, '[')).code, "request_too_large");
+}
+
+TEST(CompletionRequestTest, ABodyHasOnlySoManyValuesAndLevels) {
+  CompletionRequest request;
+  const auto code = [&](const std::string& prompt) -> std::string {
+    const auto error = ParseTextRequest("{\"prompt\":" + prompt + "}", request);
+    return error ? error->code : "";
+  };
+  const auto ids = [](size_t count) {
+    std::string list = "[1";
+    for (size_t i = 1; i < count; ++i) list += ",1";
+    return list + "]";
+  };
+  EXPECT_EQ(code(ids(kBodyValuesMax - 1)), "");
+  EXPECT_EQ(code(ids(kBodyValuesMax + 1)), "request_too_large");
+  EXPECT_EQ(code(std::string(kBodyLevelsMax - 1, '[') +
+                 std::string(kBodyLevelsMax - 1, ']')),
+            "invalid_value");
+  EXPECT_EQ(code(std::string(kBodyLevelsMax, '[')), "request_too_large");
+  // Those in text are none.
+  EXPECT_EQ(code("\"" + std::string(kBodyValuesMax + 1, ',') +
+                 "\\\"[[[[[[[[[[" + "[[[[[[[[[[\""),
+            "");
 }
 
 }  // namespace

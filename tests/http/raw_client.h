@@ -16,8 +16,13 @@ namespace shoal::http {
 
 class RawClient {
  public:
-  explicit RawClient(uint16_t port)
+  // `receive_buffer`: bytes that the system keeps for it; 0: many.
+  explicit RawClient(uint16_t port, int receive_buffer = 0)
       : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    if (receive_buffer > 0) {
+      setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer,
+                 sizeof(receive_buffer));
+    }
     sockaddr_in address = {};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);

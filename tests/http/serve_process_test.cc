@@ -71,7 +71,7 @@ TEST_F(ServeProcessTest, SaysWhatRunSaysAndEndsWhenToldTo) {
   const cli::ProgramResult run = Run(
       StoryRun({"--max-tokens", "40", "--temperature", "0", "--local", "2"}));
   ASSERT_EQ(run.exit_code, 0) << run.err;
-  Serve({"--local", "2"});
+  ASSERT_NO_FATAL_FAILURE(Serve({"--local", "2"}));
   EXPECT_EQ(Story() + "\n", run.out);
   const auto workers = cli::ChildrenOf(service_->pid());
   EXPECT_EQ(workers.size(), 1u);
@@ -82,7 +82,7 @@ TEST_F(ServeProcessTest, SaysWhatRunSaysAndEndsWhenToldTo) {
 }
 
 TEST_F(ServeProcessTest, AnInterruptLetsTheAnswerFinish) {
-  Serve({});
+  ASSERT_NO_FATAL_FAILURE(Serve({}));
   bool is_told = false;
   std::string body;
   const auto result = client_->Get("/healthz");
@@ -105,7 +105,7 @@ TEST_F(ServeProcessTest, AnInterruptLetsTheAnswerFinish) {
 }
 
 TEST_F(ServeProcessTest, AWorkerThatIsKilledIsReplacedAndTheTextIsTheSame) {
-  Serve({"--local", "2"});
+  ASSERT_NO_FATAL_FAILURE(Serve({"--local", "2"}));
   const std::string before = Story();
   const auto workers = cli::ChildrenOf(service_->pid());
   ASSERT_EQ(workers.size(), 1u);
@@ -128,7 +128,7 @@ TEST_F(ServeProcessTest, AWorkerThatIsKilledIsReplacedAndTheTextIsTheSame) {
 TEST_F(ServeProcessTest, GivesMemoryUpThoughNobodyAsksForAnything) {
   const std::string cap = cache_.File("cap");
   std::ofstream(cap) << "1GiB";
-  Serve({"--memory-file", cap});
+  ASSERT_NO_FATAL_FAILURE(Serve({"--memory-file", cap}));
   const std::string before = Story();
   std::ofstream(cap) << "1MiB";
   EXPECT_TRUE(service_->WaitForError("-> 0 B of")) << service_->so_far().err;
@@ -137,7 +137,7 @@ TEST_F(ServeProcessTest, GivesMemoryUpThoughNobodyAsksForAnything) {
 
 // What strangers may send to the port, while somebody is served.
 TEST_F(ServeProcessTest, GarbageAndHalfOpenConnectionsHoldUpNobody) {
-  Serve({"--slots", "2"});
+  ASSERT_NO_FATAL_FAILURE(Serve({"--slots", "2"}));
   const std::string alone = Story();
   std::vector<int> half_open;
   std::mt19937 random(1);
@@ -170,6 +170,12 @@ TEST_F(ServeProcessTest, BeyondLoopbackAKeyIsAskedFor) {
       Run({"serve", "-m", testing::StoryModelPath(), "--http", "0.0.0.0:0"});
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_THAT(refused.err, HasSubstr("--api-key-file"));
+  // That the fleet is not encrypted says nothing of who may ask.
+  const cli::ProgramResult other =
+      Run({"serve", "-m", testing::StoryModelPath(), "--http", "0.0.0.0:0",
+           "--listen", "127.0.0.1:0", "--expect", "1", "--insecure"});
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.err, HasSubstr("--http-open"));
 }
 
 }  // namespace
