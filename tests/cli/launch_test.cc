@@ -1,13 +1,16 @@
 // shoal launch and shoal stop, over a real sshd on loopback.
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -22,6 +25,7 @@ namespace shoal::cli {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr char kToken[] = "token-of-the-launch-test";
 
@@ -80,6 +84,10 @@ class LaunchTest : public ::testing::Test {
     file >> pid;
     return pid;
   }
+  // Of a device of the fleet that init made.
+  std::string StateOf(const std::string& name) const {
+    return absl::StrCat(folder_.path(), "/state/shoal/home/", name);
+  }
   // A launch that fails; what it says.
   std::string Failure() {
     const ProgramResult result = RunProgram({"launch", file_}, Own());
@@ -109,14 +117,41 @@ bool IsRunning(pid_t pid) {
   return !line.empty() && !absl::StrContains(line, ") Z ");
 }
 
-bool AnyCommandLineHas(const std::string& text) {
+std::string ContentOf(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Of any process of this machine, as ps shows them.
+bool AnyProcessShows(const std::string& text) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    std::ifstream file(entry.path() / "cmdline");
-    const std::string line{std::istreambuf_iterator<char>(file), {}};
-    if (absl::StrContains(line, text)) return true;
+    const auto& path = entry.path();
+    if (absl::StrContains(ContentOf(path / "cmdline"), text)) return true;
   }
   return false;
 }
+
+// Looks all the time whether a process shows `text`.
+class ProcessWatch {
+ public:
+  explicit ProcessWatch(const std::string& text)
+      : thread_([this, text] {
+          while (!ends_ && !saw_) {
+            saw_ = AnyProcessShows(text);
+            std::this_thread::yield();
+          }
+        }) {}
+  ~ProcessWatch() {
+    ends_ = true;
+    thread_.join();
+  }
+  bool SawIt() const { return saw_; }
+
+ private:
+  std::atomic<bool> ends_ = false;
+  std::atomic<bool> saw_ = false;
+  std::thread thread_;
+};
 
 TEST_F(LaunchTest, StartsThreeWorkersThatServeAndStopsExactlyThem) {
   StartServer();
@@ -132,7 +167,7 @@ TEST_F(LaunchTest, StartsThreeWorkersThatServeAndStopsExactlyThem) {
     ASSERT_GT(PidOf(name), 0);
     EXPECT_TRUE(IsRunning(PidOf(name)));
   }
-  EXPECT_FALSE(AnyCommandLineHas(kToken));
+  EXPECT_FALSE(AnyProcessShows(kToken));
   const pid_t copied = PidOf("copied");
   const std::string worker_program =
       std::filesystem::read_symlink(absl::StrCat("/proc/", copied, "/exe"));
@@ -162,6 +197,65 @@ TEST_F(LaunchTest, StartsThreeWorkersThatServeAndStopsExactlyThem) {
   const ProgramResult once_more = RunProgram({"stop", file_}, Own());
   EXPECT_EQ(once_more.exit_code, 0) << once_more.err;
   EXPECT_THAT(once_more.err, HasSubstr("third: was not running"));
+}
+
+// The secrets that shoal init makes reach the devices, and nobody who looks.
+TEST_F(LaunchTest, AFleetWithCertificatesIsLaunchedWithoutShowingItsToken) {
+  StartServer();
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder_.path());
+  const ProgramResult made =
+      RunProgram({"init", "home", "-m",
+                  absl::StrCat(std::getenv("SHOAL_SOURCE_DIR"),
+                               "/models/shoal-stories-3m-q8_0.gguf"),
+                  "--listen", absl::StrCat("127.0.0.1:", port_)},
+                 Own());
+  std::filesystem::current_path(before);
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  const size_t hash = made.out.find('#');
+  ASSERT_NE(hash, std::string::npos);
+  const std::string token(
+      absl::StripTrailingAsciiWhitespace(made.out.substr(hash + 1)));
+  // The part that is secret; "shoal1-" alone may stand anywhere.
+  const std::string secret = token.substr(token.find('-') + 1);
+  ASSERT_GT(secret.size(), 20u);
+  std::filesystem::rename(folder_.File("home.textproto"), file_);
+  std::ofstream(file_, std::ios::app)
+      << "ssh_config: \"" << server_->config() << "\"\n"
+      << "devices { name: \"desk\" ram_cap: \"64MiB\" threads: 1 }\n"
+      << Device("one") << Device("two")
+      << "devices { name: \"here\" local: true ram_cap: \"64MiB\" threads: 1 "
+         "}\n";
+
+  ProcessWatch watch(secret);
+  const ProgramResult launched = RunProgram({"launch", file_}, Own());
+  ASSERT_EQ(launched.exit_code, 0) << launched.err;
+  const ProgramResult run = RunProgram({"run", "--cluster", file_, "--raw",
+                                        "-p", "Once upon", "--max-tokens", "4"},
+                                       Own());
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_FALSE(watch.SawIt());
+  for (const std::string name : {"one", "two", "here"}) {
+    EXPECT_THAT(run.err, HasSubstr(name + " joined ("));
+    EXPECT_THAT(ContentOf(StateOf(name) + "/token"), HasSubstr(secret));
+    EXPECT_EQ(std::filesystem::status(StateOf(name) + "/token").permissions(),
+              std::filesystem::perms::owner_read |
+                  std::filesystem::perms::owner_write);
+    EXPECT_THAT(ContentOf(StateOf(name) + "/log"), Not(HasSubstr(secret)));
+  }
+  for (const std::string& said :
+       {launched.out, launched.err, run.out, run.err}) {
+    EXPECT_THAT(said, Not(HasSubstr(secret)));
+  }
+  // From now on by its certificate.
+  std::filesystem::remove(StateOf("one") + "/token");
+  const ProgramResult again =
+      RunProgram({"run", "--cluster", file_, "--raw", "-p", "Once upon",
+                  "--max-tokens", "4"},
+                 Own());
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(again.out, run.out);
+  EXPECT_EQ(RunProgram({"stop", file_}, Own()).exit_code, 0);
 }
 
 TEST_F(LaunchTest, AWorkerJoinsTheCoordinatorThatIsThereAlready) {
