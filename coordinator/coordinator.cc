@@ -49,7 +49,9 @@ class Coordinator::Impl final : public RpcHandler {
   absl::Status RunTokens(std::span<const int32_t> ids, uint32_t first_position,
                          uint32_t session, uint32_t logits_rows,
                          std::span<float> logits);
-  void AbortPass(const absl::Status& why);
+  void AbortPass(const absl::Status& why) {
+    if (const auto deployed = deployment()) deployed->AbortPass(why);
+  }
   void InTurn(absl::FunctionRef<void()> action) ABSL_LOCKS_EXCLUDED(turn_);
   std::vector<parallel::RankReport> Reports();
   std::vector<RankTrace> Traces();
@@ -245,10 +247,6 @@ std::vector<RankTrace> Coordinator::Impl::Traces() {
   const auto deployed = deployment();
   if (deployed == nullptr) return {};
   return deployed->Traces(kReportTimeout);
-}
-
-void Coordinator::Impl::AbortPass(const absl::Status& why) {
-  if (const auto deployed = deployment()) deployed->AbortPass(why);
 }
 
 void Coordinator::Impl::InTurn(absl::FunctionRef<void()> action) {
@@ -453,7 +451,6 @@ absl::Status Coordinator::RunTokens(std::span<const int32_t> ids,
 }
 
 void Coordinator::AbortPass(const absl::Status& why) { impl_->AbortPass(why); }
-
 void Coordinator::InTurn(absl::FunctionRef<void()> action) {
   impl_->InTurn(action);
 }
