@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 
+#include "base/log_ring.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 
@@ -28,9 +29,14 @@ spdlog::logger& Logger() {
 
 void SetLogLevel(LogLevel level) { minimum_level = level; }
 
-bool LogEnabled(LogLevel level) { return level >= minimum_level.load(); }
+bool LogEnabled(LogLevel level) {
+  // What is not printed is kept all the same.
+  return level >= LogLevel::kInfo || level >= minimum_level.load();
+}
 
 void LogLine(LogLevel level, absl::string_view message) {
+  LogRing::OfProcess().Add(level, message);
+  if (level < minimum_level.load()) return;
   spdlog::level::level_enum to = spdlog::level::err;
   if (level == LogLevel::kDebug) to = spdlog::level::debug;
   if (level == LogLevel::kInfo) to = spdlog::level::info;

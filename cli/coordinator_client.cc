@@ -1,29 +1,23 @@
 #include "cli/coordinator_client.h"
 
-#include <chrono>
 #include <thread>
 #include <utility>
 #include <variant>
 
 #include "absl/cleanup/cleanup.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "cli/cluster_secrets.h"
+#include "cli/coordinator_dial.h"
 #include "cli/flags_where.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
-#include "grpcpp/create_channel.h"
-#include "grpcpp/security/credentials.h"
-#include "grpcpp/support/channel_arguments.h"
-#include "proto/fleet_protocol.h"
 #include "proto/inference.grpc.pb.h"
 #include "proto/operator.grpc.pb.h"
 #include "security/fleet_secrets.h"
 #include "security/join_token.h"
-#include "security/rpc_credentials.h"
 #include "security/secret_file.h"
 #include "security/tls_probe.h"
 
@@ -32,17 +26,6 @@ namespace {
 
 constexpr absl::Duration kCancelLook = absl::Milliseconds(50);
 constexpr absl::Duration kProbeTimeout = absl::Seconds(3);
-
-std::shared_ptr<grpc::Channel> Dial(const ClientTarget& target) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(proto::kMessageBytesMax);
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  const security::CoordinatorTrust trust = {target.authority_certificate_pem,
-                                            {}};
-  const auto credentials = security::MakeChannelCredentials(
-      trust.authority_certificate_pem.empty() ? nullptr : &trust, arguments);
-  return grpc::CreateCustomChannel(target.address, credentials, arguments);
-}
 
 proto::GenerateRequest ToProto(const coordinator::GenerateRequest& from) {
   proto::GenerateRequest to;
@@ -149,39 +132,26 @@ absl::Status TrustByToken(ClientTarget& target) {
 }
 
 struct CoordinatorClient::Impl {
-  // What is shown with every call.
   void Prepare(grpc::ClientContext& context) const {
-    if (token.empty()) return;
-    context.AddMetadata("authorization", absl::StrCat("Bearer ", token));
+    ShowToken(target, context);
   }
   void Prepare(grpc::ClientContext& context, absl::Duration timeout) const {
-    Prepare(context);
-    context.set_deadline(std::chrono::system_clock::now() +
-                         absl::ToChronoMilliseconds(timeout));
+    ShowToken(target, context);
+    LimitTime(context, timeout);
   }
   absl::Status FromGrpc(const grpc::Status& status) const {
-    if (status.ok()) return absl::OkStatus();
-    const auto code = static_cast<absl::StatusCode>(status.error_code());
-    if (code == absl::StatusCode::kDeadlineExceeded ||
-        (code == absl::StatusCode::kUnavailable &&
-         absl::StrContains(status.error_message(), "connect"))) {
-      return absl::UnavailableError(absl::StrCat(
-          "no coordinator answers at ", address, ": ", status.error_message()));
-    }
-    return absl::Status(code, status.error_message());
+    return AnswerOf(target, status);
   }
 
-  std::string address;
-  std::string token;
+  ClientTarget target;
   std::unique_ptr<proto::Inference::Stub> inference;
   std::unique_ptr<proto::Operator::Stub> operations;
 };
 
 CoordinatorClient::CoordinatorClient(const ClientTarget& target)
     : impl_(std::make_unique<Impl>()) {
-  const auto channel = Dial(target);
-  impl_->address = target.address;
-  impl_->token = target.token;
+  const auto channel = DialCoordinator(target);
+  impl_->target = target;
   impl_->inference = proto::Inference::NewStub(channel);
   impl_->operations = proto::Operator::NewStub(channel);
 }

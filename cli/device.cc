@@ -16,14 +16,10 @@
 #include "worker/profile.h"
 
 namespace shoal::cli {
-namespace {
 
-// An IPv6 address as it is written before a port.
 std::string InBrackets(const std::string& host) {
   return absl::StrContains(host, ':') ? absl::StrCat("[", host, "]") : host;
 }
-
-}  // namespace
 
 absl::StatusOr<Device> MakeDevice(const DeviceOptions& options) {
   worker::ProfileOptions profile_options;

@@ -41,6 +41,9 @@ struct Device {
 //         memory::MemoryWatch::ReadCap()
 absl::StatusOr<Device> MakeDevice(const DeviceOptions& options);
 
+// As endpoints write it: IPv6 in brackets.
+std::string InBrackets(const std::string& host);
+
 // The machine's name, or "device".
 std::string HostName();
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/log_ring.h"
 #include "cli/command.h"
 #include "cli/fleet_security.h"
 #include "cli/grpc_log.h"
@@ -34,6 +35,7 @@ int main(int argc, char** argv) {
   std::vector<std::string> words = shoal::cli::TakeArguments(argc, argv);
   shoal::worker::LimitHeapGrowth();
   shoal::cli::TakeGrpcLog();
+  shoal::base::LogRing::OfProcess().SetFilter(shoal::cli::WithoutTokens);
   // A reader that goes away is an error of a write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
 

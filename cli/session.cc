@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "cli/cluster_options.h"
+#include "cli/device_examiner.h"
 #include "cli/fleet_security.h"
 #include "cli/store_root.h"
 #include "cli/worker_arguments.h"
@@ -152,7 +153,14 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(
   SHOAL_ASSIGN_OR_RETURN(session->device_, MakeDevice(device));
   session->device_.profile.computes = options.coordinator_computes;
 
+  DeviceExamination examination;
+  examination.store_directory = device.store_directory;
+  examination.io = device.io;
+  examination.isa = device.isa;
+
   coordinator::CoordinatorOptions coordinator_options;
+  coordinator_options.examine =
+      ExaminerOf(examination, session->device_.profile);
   coordinator_options.listen_address = options.listen_address;
   coordinator_options.token = session->options_.token;
   coordinator_options.insecure = options.insecure;

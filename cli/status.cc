@@ -9,11 +9,11 @@
 #include "base/byte_size.h"
 #include "base/status_macros.h"
 #include "cli/cluster_config.h"
-#include "cli/cluster_find.h"
 #include "cli/coordinator_client.h"
 #include "cli/flag_values.h"
 #include "cli/flags_where.h"
 #include "cli/fleet_view.h"
+#include "cli/operator_flags.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 #include "nlohmann/json.hpp"
@@ -34,18 +34,10 @@ struct Asked {
 };
 
 absl::StatusOr<Asked> Ask(const StatusFlags& flags) {
-  ClusterConfig config;
-  ClientTarget target;
-  if (!flags.file.empty() || flags.coordinator.empty()) {
-    SHOAL_ASSIGN_OR_RETURN(const std::string file, ClusterFileOf(flags.file));
-    SHOAL_ASSIGN_OR_RETURN(config, ReadClusterConfig(file));
-    SHOAL_ASSIGN_OR_RETURN(target, ClientTargetOf(config));
-  }
-  if (!flags.coordinator.empty()) target.address = flags.coordinator;
-  if (!flags.token_file.empty()) {
-    SHOAL_ASSIGN_OR_RETURN(target.token, ReadTokenFile(flags.token_file));
-    SHOAL_RETURN_IF_ERROR(TrustByToken(target));
-  }
+  SHOAL_ASSIGN_OR_RETURN(
+      const auto where,
+      OperatorTargetOf({flags.file, flags.coordinator, flags.token_file}));
+  const auto& [config, target] = where;
   CoordinatorClient client(target);
   constexpr absl::Duration kTimeout = absl::Seconds(5);
   absl::StatusOr<FleetState> state = client.State(kTimeout);

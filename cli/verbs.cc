@@ -29,6 +29,7 @@ void AddVerbs(Command& root) {
   AddStopVerb(root);
   AddStatusVerb(root);
   AddNodesVerb(root);
+  AddDoctorVerb(root);
   AddTokenizeVerb(root);
   AddModelVerb(root);
   AddStoreVerb(root);

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "cli/device.h"
+#include "cli/device_examiner.h"
 #include "cli/flag_values.h"
 #include "cli/flags_how.h"
 #include "cli/flags_where.h"
@@ -34,6 +35,7 @@ struct WorkerFlags {
   std::string name;
   std::string token_file;
   std::string bind;
+  std::string system_root = "/";
   bool insecure = false;
 };
 
@@ -126,6 +128,20 @@ absl::StatusOr<std::string> BindAddress(const WorkerFlags& flags,
   return address;
 }
 
+// What an operator asks of this device goes by these.
+void AnswerInquiries(const WorkerFlags& flags, const DeviceOptions& device,
+                     const parallel::DeviceProfile& profile,
+                     worker::WorkerServiceOptions& to) {
+  DeviceExamination examination;
+  examination.system_root = flags.system_root;
+  examination.store_directory = device.store_directory;
+  examination.io = device.io;
+  examination.isa = device.isa;
+  to.examine = ExaminerOf(examination, profile);
+  to.bind_address = InBrackets(device.bind_address);
+  to.advertised_address = InBrackets(device.advertised_address);
+}
+
 absl::Status RunWorker(const WorkerFlags& flags) {
   // Its callback needs the service, which is made later.
   worker::WorkerService* service = nullptr;
@@ -167,6 +183,7 @@ absl::Status RunWorker(const WorkerFlags& flags) {
     SHOAL_ASSIGN_OR_RETURN(options.advertised_address, OwnAddressTowards(join));
   }
   SHOAL_ASSIGN_OR_RETURN(const Device device, MakeDevice(options));
+  AnswerInquiries(flags, options, device.profile, service_options);
   service_options.program_version = SHOAL_VERSION;
   service_options.order = flags.worker.local_rank;
   service_options.single_session = local;
@@ -259,6 +276,11 @@ void AddWorkerVerb(Command& root) {
                           "anyone on the network can read and alter "
                           "everything, the token, too"},
                  &flags->insecure);
+  verb.AddFlag({.names = "--system-root",
+                .value = "DIR",
+                .help = "As of shoal doctor",
+                .hidden = true},
+               SetText(&flags->system_root));
   verb.AddFlag({.names = "--local-rank",
                 .value = "N",
                 .help = "Set by --local for the processes it starts",

@@ -55,21 +55,6 @@ void FillDone(const GenerateResult& from, proto::GenerateDone& to) {
   to.set_tokens_per_second(seconds > 0 ? 1 / seconds : 0);
 }
 
-bool IsAllowed(const grpc::ServerContext& context, const std::string& token) {
-  if (token.empty() || !security::CallerOf(context).empty()) return true;
-  const auto shown = context.client_metadata().find("authorization");
-  return shown != context.client_metadata().end() &&
-         TokensMatch(
-             absl::StrCat("Bearer ", token),
-             absl::string_view(shown->second.data(), shown->second.size()));
-}
-
-grpc::Status WrongToken() {
-  return {grpc::StatusCode::PERMISSION_DENIED,
-          "the call does not show the coordinator's token; send it as the "
-          "metadata \"authorization: Bearer TOKEN\" (--token-file)"};
-}
-
 class InferenceService final : public proto::Inference::Service {
  public:
   InferenceService(RpcHandler& handler, const std::string& token)
@@ -144,6 +129,21 @@ class OperatorService final : public proto::Operator::Service {
 };
 
 }  // namespace
+
+bool IsAllowed(const grpc::ServerContext& context, const std::string& token) {
+  if (token.empty() || !security::CallerOf(context).empty()) return true;
+  const auto shown = context.client_metadata().find("authorization");
+  return shown != context.client_metadata().end() &&
+         TokensMatch(
+             absl::StrCat("Bearer ", token),
+             absl::string_view(shown->second.data(), shown->second.size()));
+}
+
+grpc::Status WrongToken() {
+  return {grpc::StatusCode::PERMISSION_DENIED,
+          "the call does not show the coordinator's token; send it as the "
+          "metadata \"authorization: Bearer TOKEN\" (--token-file)"};
+}
 
 ServicePtr MakeInferenceService(RpcHandler& handler, const std::string& token) {
   return ServicePtr(new InferenceService(handler, token));

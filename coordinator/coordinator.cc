@@ -113,8 +113,13 @@ Coordinator::Impl::Impl(CoordinatorOptions options, parallel::Rank& rank0,
 
 absl::StatusOr<std::string> Coordinator::Impl::Listen() {
   SHOAL_ASSIGN_OR_RETURN(
-      server_, RpcServer::Start({options_.listen_address, options_.insecure,
-                                 options_.token, options_.secrets},
+      server_, RpcServer::Start({options_.listen_address,
+                                 options_.insecure,
+                                 options_.token,
+                                 options_.secrets,
+                                 {profile0_.name, options_.program_version, "",
+                                  options_.examine},
+                                 options_.token},
                                 membership_, *this));
   return server_->address();
 }

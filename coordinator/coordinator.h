@@ -21,6 +21,7 @@
 #include "coordinator/generation.h"
 #include "coordinator/membership.h"
 #include "coordinator/placement.h"
+#include "health/finding.h"
 #include "parallel/plan.h"
 #include "parallel/planner.h"
 #include "parallel/rank.h"
@@ -59,6 +60,8 @@ struct CoordinatorOptions {
   // Where unit digests and rates of devices (known_rates.h) are kept between
   // starts; empty: nowhere.
   std::string digest_directory;
+  // Checks this device, for operators; as OwnDevice::examine.
+  std::function<health::Findings()> examine;
 };
 
 struct DeviceState {

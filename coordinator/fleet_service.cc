@@ -160,8 +160,13 @@ bool WriteUnit(const parallel::UnitFetcher::Unit& unit,
 class FleetService final : public proto::Fleet::Service {
  public:
   FleetService(Membership& membership, RpcHandler& handler,
-               const security::FleetSecrets* secrets)
-      : membership_(membership), handler_(handler), secrets_(secrets) {}
+               FleetExaminer& examiner, const security::FleetSecrets* secrets,
+               std::string token)
+      : membership_(membership),
+        handler_(handler),
+        examiner_(examiner),
+        secrets_(secrets),
+        token_(std::move(token)) {}
 
   grpc::Status Enroll(grpc::ServerContext* context,
                       const proto::EnrollRequest* request,
@@ -175,6 +180,28 @@ class FleetService final : public proto::Fleet::Service {
     membership_.OnRefused(absl::CEscape(request->device_name().substr(0, 64)),
                           context->peer(), certificate.status());
     return ToGrpc(certificate.status());
+  }
+
+  grpc::Status TryJoin(grpc::ServerContext* context,
+                       const proto::TryJoinRequest* request,
+                       proto::TryJoinReply* reply) override {
+    reply->set_protocol_version(proto::kFleetProtocolVersion);
+    reply->set_program_version(examiner_.program_version());
+    // Of another version nothing else may be understood alike.
+    if (request->protocol_version() != proto::kFleetProtocolVersion) {
+      return grpc::Status::OK;
+    }
+    const bool has_token =
+        secrets_ != nullptr
+            ? secrets_->token.HasSecret(request->token_secret())
+            : token_.empty() || TokensMatch(token_, request->token());
+    if (!has_token) {
+      return {grpc::StatusCode::PERMISSION_DENIED,
+              "the token is not the fleet's; take the one that the "
+              "coordinator shows"};
+    }
+    examiner_.TryJoin(*request, HostOfPeer(context->peer()), *reply);
+    return grpc::Status::OK;
   }
 
   grpc::Status Join(grpc::ServerContext* context, JoinStream* stream) override {
@@ -275,15 +302,20 @@ class FleetService final : public proto::Fleet::Service {
 
   Membership& membership_;
   RpcHandler& handler_;
+  FleetExaminer& examiner_;
   const security::FleetSecrets* const secrets_;
+  const std::string token_;
   FetchRegistry fetches_;
 };
 
 }  // namespace
 
 ServicePtr MakeFleetService(Membership& membership, RpcHandler& handler,
-                            const security::FleetSecrets* secrets) {
-  return ServicePtr(new FleetService(membership, handler, secrets));
+                            FleetExaminer& examiner,
+                            const security::FleetSecrets* secrets,
+                            const std::string& token) {
+  return ServicePtr(
+      new FleetService(membership, handler, examiner, secrets, token));
 }
 
 }  // namespace shoal::coordinator

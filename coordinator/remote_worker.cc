@@ -43,8 +43,9 @@ void Deliver(const proto::WorkerMessage& message, uint32_t rank, Epoch& epoch) {
   }
 }
 
-// "10.0.0.2" of "ipv4:10.0.0.2:4711" and of "ipv6:%5B::ffff:10.0.0.2%5D:4711".
-std::string HostOf(const std::string& peer) {
+}  // namespace
+
+std::string HostOfPeer(const std::string& peer) {
   const size_t kind = peer.find(':');
   const size_t port = peer.rfind(':');
   if (kind == std::string::npos || kind == port) return "";
@@ -53,8 +54,6 @@ std::string HostOf(const std::string& peer) {
                           {{"%5B", ""}, {"%5D", ""}, {"[", ""}, {"]", ""}});
   return std::string(absl::StripPrefix(host, "::ffff:"));
 }
-
-}  // namespace
 
 RemoteWorker::RemoteWorker(Info info, std::shared_ptr<WorkerLink> link)
     : info_(std::move(info)), link_(std::move(link)), heard_(absl::Now()) {}
@@ -82,6 +81,14 @@ void RemoteWorker::OnMessage(const proto::WorkerMessage& message) {
       changed_.NotifyAll();
       return;
     }
+    if (message.has_answer()) {
+      const auto asked = inquiries_.find(message.answer().request());
+      if (asked != inquiries_.end()) {
+        asked->second = std::make_shared<proto::Answer>(message.answer());
+      }
+      changed_.NotifyAll();
+      return;
+    }
     epoch = epoch_;
     rank = rank_;
   }
@@ -89,7 +96,7 @@ void RemoteWorker::OnMessage(const proto::WorkerMessage& message) {
 }
 
 std::string RemoteWorker::WhatToCheck() const {
-  const std::string host = HostOf(info_.peer);
+  const std::string host = HostOfPeer(info_.peer);
   return absl::StrCat("check that ", host.empty() ? name() : host,
                       " and this device reach each other, both ways");
 }
@@ -153,6 +160,28 @@ std::optional<RemoteWorker::TraceAnswer> RemoteWorker::AskTrace(
   base::MutexLock lock(mutex_);
   if (!AwaitAnswer(request, deadline)) return std::nullopt;
   return std::exchange(trace_, std::nullopt);
+}
+
+std::shared_ptr<const proto::Answer> RemoteWorker::Inquire(
+    const proto::Inquiry& inquiry, absl::Time deadline) {
+  proto::CoordinatorMessage message;
+  *message.mutable_inquiry() = inquiry;
+  uint64_t request = 0;
+  {
+    base::MutexLock lock(mutex_);
+    request = ++inquired_;
+    inquiries_[request] = nullptr;
+  }
+  message.mutable_inquiry()->set_request(request);
+  link_->Send(message);
+  base::MutexLock lock(mutex_);
+  while (inquiries_[request] == nullptr && loss_.ok() &&
+         absl::Now() < deadline) {
+    changed_.WaitUntil(mutex_, deadline);
+  }
+  std::shared_ptr<const proto::Answer> answer = std::move(inquiries_[request]);
+  inquiries_.erase(request);
+  return answer;
 }
 
 uint64_t RemoteWorker::NextRequest() {

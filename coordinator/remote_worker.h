@@ -4,6 +4,7 @@
 #define SHOAL_COORDINATOR_REMOTE_WORKER_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,11 +17,16 @@
 #include "parallel/rank.h"
 
 namespace shoal::proto {
+class Answer;
 class CoordinatorMessage;
+class Inquiry;
 class WorkerMessage;
 }  // namespace shoal::proto
 
 namespace shoal::coordinator {
+
+// "10.0.0.2" of "ipv4:10.0.0.2:4711" and of "ipv6:%5B::ffff:10.0.0.2%5D:4711".
+std::string HostOfPeer(const std::string& peer);
 
 // Carries messages to a worker. Threads: thread-safe.
 class WorkerLink {
@@ -74,6 +80,11 @@ class RemoteWorker {
                                       uint32_t event_count_max,
                                       absl::Time deadline);
 
+  // Null: no answer came by `deadline`. Sets the request's number. Any thread,
+  // several at a time.
+  std::shared_ptr<const proto::Answer> Inquire(const proto::Inquiry& inquiry,
+                                               absl::Time deadline);
+
   bool lost() const;
   absl::Time heard() const;
 
@@ -96,6 +107,10 @@ class RemoteWorker {
   uint64_t answered_ ABSL_GUARDED_BY(mutex_) = 0;
   parallel::RankReport report_ ABSL_GUARDED_BY(mutex_);
   std::optional<TraceAnswer> trace_ ABSL_GUARDED_BY(mutex_);
+  // Inquiries under way by number; null until they are answered.
+  uint64_t inquired_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<uint64_t, std::shared_ptr<const proto::Answer>> inquiries_
+      ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace shoal::coordinator

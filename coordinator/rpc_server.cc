@@ -27,9 +27,11 @@ constexpr auto kShutdownGrace = std::chrono::milliseconds(500);
 struct RpcServer::Impl {
   std::string address;
   std::shared_ptr<const security::FleetSecrets> secrets;
+  std::unique_ptr<FleetExaminer> examiner;
   ServicePtr fleet;
   ServicePtr inference;
   ServicePtr operations;
+  ServicePtr diagnostics;
   std::unique_ptr<grpc::Server> server;  // first to go
 };
 
@@ -76,12 +78,19 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(
   }
   auto impl = std::make_unique<Impl>();
   impl->secrets = options.secrets;
-  impl->fleet = MakeFleetService(membership, handler, secrets);
+  OwnDevice own = options.own;
+  own.host = absl::StrContains(parsed.host, ':')
+                 ? absl::StrCat("[", parsed.host, "]")
+                 : parsed.host;
+  impl->examiner = std::make_unique<FleetExaminer>(membership, std::move(own));
+  impl->fleet = MakeFleetService(membership, handler, *impl->examiner, secrets,
+                                 options.worker_token);
   // On its own machine any program may ask, as over HTTP without a key.
   std::string token = parsed.IsLoopback() ? std::string() : options.token;
   if (secrets != nullptr) token = secrets->token.ToText();
   impl->inference = MakeInferenceService(handler, token);
   impl->operations = MakeOperatorService(handler, token);
+  impl->diagnostics = MakeDiagnosticsService(*impl->examiner, token);
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(options.listen_address,
@@ -89,6 +98,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(
   builder.RegisterService(impl->fleet.get());
   builder.RegisterService(impl->inference.get());
   builder.RegisterService(impl->operations.get());
+  builder.RegisterService(impl->diagnostics.get());
   builder.SetMaxReceiveMessageSize(proto::kMessageBytesMax);
   // A second process on the same port is a mistake, not load balancing.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "coordinator/fleet_examiner.h"
 #include "coordinator/generation.h"
 #include "coordinator/membership.h"
 #include "parallel/rank.h"
@@ -57,6 +58,8 @@ class RpcServer {
     // TLS: workers must have a certificate of the fleet, clients one or its
     // token. Null: none.
     std::shared_ptr<const security::FleetSecrets> secrets = {};
+    OwnDevice own = {};             // `host` is set by the server
+    std::string worker_token = {};  // what workers without TLS show
   };
 
   // `membership` and `handler` are borrowed and must outlive the server.

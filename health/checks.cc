@@ -21,8 +21,8 @@ constexpr double kDiskRateWell = 40e6;
 constexpr double kDiskRateMin = 10e6;
 // Of what the plan assumes. Rates differ by tens of percent from one time to
 // the next, and more while weights are read.
-constexpr double kDiskShareWell = 0.5;
-constexpr double kDiskShareMin = 0.25;
+constexpr double kDiskShareWell = 0.4;
+constexpr double kDiskShareMin = 0.2;
 constexpr uint32_t kMegabitsWell = 1000;
 constexpr int kSignalWellDbm = -67;
 constexpr double kHeatRoomWell = 5;     // degrees

@@ -115,8 +115,8 @@ Finding CheckClock(absl::Duration ahead, absl::Duration error) {
       absl::StrCat("within ", absl::FormatDuration(kClockWell));
   constexpr char kFix[] =
       "certificates and logs go by it: sudo timedatectl set-ntp true";
-  if (off > kClockMax) return Fail(kCheck, value, expected, kFix);
-  if (off > kClockWell) return Warn(kCheck, value, expected, kFix);
+  if (off - error > kClockMax) return Fail(kCheck, value, expected, kFix);
+  if (off - error > kClockWell) return Warn(kCheck, value, expected, kFix);
   return Pass(kCheck, value, expected);
 }
 

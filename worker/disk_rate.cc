@@ -9,25 +9,26 @@
 namespace shoal::worker {
 namespace {
 
-// As memory::StreamWindow asks for weights. Together not above what a process
-// grows by in use anyway, and enough for huge pages.
-constexpr DiskCase kCase = {.request_bytes = 2 * base::kMiB, .depth = 2};
+constexpr uint32_t kDepth = 2;  // as memory::StreamWindow asks for weights
 constexpr uint64_t kFileBytes = 16 * base::kMiB;
 
 }  // namespace
 
 absl::StatusOr<double> MeasureDiskRate(const std::string& directory,
                                        memory::IoEngine engine,
-                                       absl::Duration time) {
+                                       absl::Duration time,
+                                       uint64_t memory_bytes) {
+  const DiskCase disk_case = {.request_bytes = memory_bytes / kDepth,
+                              .depth = kDepth};
   DiskMeter::Options options;
   options.directory = directory;
   options.file_bytes = kFileBytes;
   options.write_time = time / 2;
   options.engine = engine;
-  options.memory_bytes = kCase.request_bytes * kCase.depth;
+  options.memory_bytes = memory_bytes;
   SHOAL_ASSIGN_OR_RETURN(const auto meter, DiskMeter::Create(options));
   SHOAL_ASSIGN_OR_RETURN(const DiskReading reading,
-                         meter->Measure(kCase, time / 2));
+                         meter->Measure(disk_case, time / 2));
   return reading.bytes_per_second;
 }
 

@@ -17,6 +17,7 @@
 #include "worker/coordinator_channel.h"
 #include "worker/fleet_convert.h"
 #include "worker/fleet_identity.h"
+#include "worker/inquiry_desk.h"
 #include "worker/rank_session.h"
 #include "worker/remote_unit_fetcher.h"
 
@@ -245,11 +246,21 @@ bool WorkerService::Impl::Obey(JoinStream& stream, Membership& membership,
   options.on_event = [this](absl::string_view line) { Tell(line); };
   const std::string& joined = options_.coordinator_address;
   options.coordinator_host = joined.substr(0, joined.rfind(':'));
+  InquiryDesk desk({.device_name = profile_.name,
+                    .examine = options_.examine,
+                    .bind_address = options_.bind_address,
+                    .advertised_address = options_.advertised_address,
+                    .coordinator_host = options.coordinator_host,
+                    .send = options.send});
   RankSession session(std::move(options), rank_);
   proto::CoordinatorMessage message;
   while (stream.Read(&message)) {
     membership.OnHeard();
     if (message.has_shutdown()) return true;
+    if (message.has_inquiry()) {
+      desk.OnInquiry(message.inquiry());
+      continue;
+    }
     session.OnMessage(message);
   }
   return false;

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "health/finding.h"
 #include "parallel/planner.h"
 #include "parallel/rank.h"
 #include "proto/fleet_protocol.h"
@@ -42,6 +43,10 @@ struct WorkerServiceOptions {
   uint32_t protocol_version = proto::kFleetProtocolVersion;  // for tests
   // One line for people, as things happen ("joined ...", "lost ...").
   std::function<void(absl::string_view)> on_event;
+  // As of InquiryDesk::Options.
+  std::function<health::Findings()> examine;
+  std::string bind_address = "127.0.0.1";
+  std::string advertised_address;
 };
 
 // Dials, joins, and obeys: one model after another, one coordinator after

@@ -86,10 +86,10 @@ TEST(ChecksTest, ADiskIsSlowByItselfOrAgainstThePlan) {
   DeviceDuty duty = Duty();
   disk.bytes_per_second = 150e6;
   EXPECT_EQ(CheckDiskRate(disk, duty).severity, Severity::kWarn);
-  disk.bytes_per_second = 90e6;
+  disk.bytes_per_second = 70e6;
   const Finding found = CheckDiskRate(disk, duty);
   EXPECT_EQ(found.severity, Severity::kFail);
-  EXPECT_EQ(found.value, "90 MB/s");
+  EXPECT_EQ(found.value, "70 MB/s");
   EXPECT_THAT(found.expected, HasSubstr("the plan assumes 400 MB/s"));
   duty.disk_bytes_per_second = 0;
   EXPECT_EQ(CheckDiskRate(disk, duty).severity, Severity::kPass);
