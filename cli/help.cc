@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/status_macros.h"
+#include "cli/command_reference.h"
 #include "cli/flag_values.h"
 #include "cli/verbs.h"
 
@@ -16,7 +17,15 @@ void AddHelpVerb(Command& root) {
                 .help = "The verb, such as run, or model inspect",
                 .repeated = true},
                AppendText(path.get()));
-  help.SetRunner([&root, path]() -> absl::Status {
+  auto reference = std::make_shared<bool>(false);
+  help.AddSwitch({.names = "--reference",
+                  .help = "All verbs and flags as a document (Markdown)"},
+                 reference.get());
+  help.SetRunner([&root, path, reference]() -> absl::Status {
+    if (*reference) {
+      std::fputs(CommandReference(root).c_str(), stdout);
+      return absl::OkStatus();
+    }
     SHOAL_ASSIGN_OR_RETURN(const std::string text, HelpText(root, *path));
     std::fputs(text.c_str(), stdout);
     return absl::OkStatus();

@@ -433,7 +433,6 @@ absl::StatusOr<GenerateResult> Coordinator::Generate(
     const std::atomic<bool>* cancel) {
   return impl_->GenerateOwn(request, on_text, cancel);
 }
-
 absl::StatusOr<std::unique_ptr<ActiveGeneration>> Coordinator::Prepare(
     const GenerateRequest& request) const {
   return impl_->Prepare(request);
@@ -447,7 +446,6 @@ void Coordinator::Release(const ActiveGeneration& generation) {
 void Coordinator::SetClientGenerator(ClientGenerator generate) {
   impl_->SetClientGenerator(std::move(generate));
 }
-
 absl::Status Coordinator::RunTokens(std::span<const int32_t> ids,
                                     uint32_t first_position, uint32_t session,
                                     uint32_t logits_rows,
@@ -459,7 +457,6 @@ void Coordinator::AbortPass(const absl::Status& why) { impl_->AbortPass(why); }
 void Coordinator::InTurn(absl::FunctionRef<void()> action) {
   impl_->InTurn(action);
 }
-
 std::vector<parallel::RankReport> Coordinator::Reports() {
   return impl_->Reports();
 }
@@ -491,7 +488,6 @@ const model::Tokenizer& Coordinator::tokenizer() const {
   SHOAL_CHECK(model != nullptr, "no model is loaded");
   return *model->tokenizer;
 }
-
 absl::Status Coordinator::plan_failure() const { return impl_->plan_failure(); }
 uint32_t Coordinator::context_positions() const {
   return impl_->context_positions();

@@ -123,6 +123,11 @@ void Membership::Refuse(const std::string& device, absl::string_view peer,
   OnRefused(device, peer, why);
 }
 
+void Membership::SetListenPort(const std::string& port) {
+  base::MutexLock lock(mutex_);
+  listen_port_ = port;
+}
+
 void Membership::OnRefused(const std::string& device, absl::string_view peer,
                            const absl::Status& why) {
   SHOAL_LOG(kInfo, "refused ", device, " at ", peer, ": ", why.message());
@@ -151,6 +156,7 @@ std::shared_ptr<RemoteWorker> Membership::Admit(
       info.order = hello.order();
       info.session_key = (uint64_t{random_()} << 32) | random_();
       info.peer = std::string(peer);
+      info.listen_port = listen_port_;
       proto::CoordinatorMessage message;
       proto::Welcome& welcome = *message.mutable_welcome();
       welcome.set_protocol_version(proto::kFleetProtocolVersion);
@@ -231,11 +237,16 @@ absl::Status Membership::LateError(const JoinWish& wish) const {
   if (!missing.empty()) {
     absl::StrAppend(&text, "; missing: ", absl::StrJoin(missing, ", "));
   }
-  absl::StrAppend(
-      &text, last_refusal_.ok()
-                 ? std::string("; start the others with `shoal worker --join`")
-                 : absl::StrCat("; refused ", last_refused_, ": ",
-                                last_refusal_.message()));
+  if (!last_refusal_.ok()) {
+    absl::StrAppend(&text, "; refused ", last_refused_, ": ",
+                    last_refusal_.message());
+  } else {
+    absl::StrAppend(&text, "; start the others with `shoal worker --join`");
+    if (!listen_port_.empty()) {
+      absl::StrAppend(&text, ", and check that they reach port ", listen_port_,
+                      " of this device (a firewall?)");
+    }
+  }
   return absl::DeadlineExceededError(text);
 }
 

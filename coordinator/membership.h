@@ -59,6 +59,9 @@ class Membership {
   explicit Membership(Options options);
   ~Membership();
 
+  // Where workers join, for messages: what a firewall must let through.
+  void SetListenPort(const std::string& port);
+
   // Judges the first message of a stream and answers it over `link`: Welcome,
   // or Refusal and null. `peer` names the other end for the log.
   // `certificate_name` is for whom the certificate is that it showed: then its
@@ -114,6 +117,7 @@ class Membership {
   absl::Status last_refusal_ ABSL_GUARDED_BY(mutex_);
   std::string last_refused_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_join_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  std::string listen_port_ ABSL_GUARDED_BY(mutex_);  // empty: not known
   std::random_device random_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 

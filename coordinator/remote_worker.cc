@@ -97,8 +97,12 @@ void RemoteWorker::OnMessage(const proto::WorkerMessage& message) {
 
 std::string RemoteWorker::WhatToCheck() const {
   const std::string host = HostOfPeer(info_.peer);
-  return absl::StrCat("check that ", host.empty() ? name() : host,
-                      " and this device reach each other, both ways");
+  return absl::StrCat(
+      "check that ", host.empty() ? name() : host, " and ",
+      info_.listen_port.empty()
+          ? std::string("this device")
+          : absl::StrCat("port ", info_.listen_port, " of this device"),
+      " reach each other, both ways");
 }
 
 void RemoteWorker::OnLost(const absl::Status& why) {

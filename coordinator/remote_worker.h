@@ -48,6 +48,7 @@ class RemoteWorker {
     uint32_t order = 0;
     uint64_t session_key = 0;
     std::string peer = {};  // as gRPC names the other end; empty: unknown
+    std::string listen_port = {};  // that it dialled; empty: unknown
   };
 
   RemoteWorker(Info info, std::shared_ptr<WorkerLink> link);

@@ -116,6 +116,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(
         ": the port is in use, or the address is not this machine's; choose "
         "another (--listen), or port 0 for any"));
   }
+  membership.SetListenPort(absl::StrCat(port));
   const std::string host = absl::StrContains(parsed.host, ':')
                                ? absl::StrCat("[", parsed.host, "]")
                                : parsed.host;

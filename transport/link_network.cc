@@ -5,6 +5,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/status_macros.h"
@@ -114,7 +115,7 @@ absl::StatusOr<std::unique_ptr<ChannelGroup>> LinkNetwork::Connect(
 }
 
 absl::Status LinkNetwork::Explain(const absl::Status& status, uint32_t peer,
-                                  const char* late) const {
+                                  absl::string_view late) const {
   return absl::Status(
       status.code(),
       absl::StrCat("rank ", peer, " (", options_.peers.at(peer), ") ",
@@ -131,7 +132,12 @@ absl::StatusOr<std::unique_ptr<Link>> LinkNetwork::Dial(
                      options_.peers.at(peer), ")"));
   }
   auto link = DialLink(OptionsForLinks(), endpoint->second, deadline);
-  if (!link.ok()) return Explain(link.status(), peer, "does not answer");
+  if (!link.ok()) {
+    return Explain(link.status(), peer,
+                   absl::StrCat("does not answer at ",
+                                absl::StripPrefix(endpoint->second, "tcp://"),
+                                "; does a firewall there let it in?"));
+  }
   const absl::Status sent = (*link)->Send(EncodeHello(options_), {}, deadline);
   if (!sent.ok()) return Explain(sent, peer, "took no hello in time");
   return link;
@@ -139,11 +145,14 @@ absl::StatusOr<std::unique_ptr<Link>> LinkNetwork::Dial(
 
 absl::Status LinkNetwork::Accept(Link& link, uint32_t peer,
                                  absl::Time deadline) {
-  std::string late = "did not dial in time";
+  const std::string& endpoint = link.endpoint();
+  std::string late = absl::StrCat(
+      "did not dial in time; does a firewall let it in to port ",
+      endpoint.substr(endpoint.rfind(':') + 1), " of this device?");
   for (;;) {
     const auto message = link.Receive(deadline);
     if (!message.ok() && !absl::IsPermissionDenied(message.status())) {
-      return Explain(message.status(), peer, late.c_str());
+      return Explain(message.status(), peer, late);
     }
     const absl::Status hello =
         message.ok() ? CheckHello(*message, options_, peer) : message.status();

@@ -52,7 +52,7 @@ class LinkNetwork : public Network {
   absl::Status Accept(Link& link, uint32_t peer, absl::Time deadline);
   absl::Status AwaitHello(Link& link, uint32_t peer, absl::Time deadline);
   absl::Status Explain(const absl::Status& status, uint32_t peer,
-                       const char* late) const;
+                       absl::string_view late) const;
 
   const NetworkOptions options_;
   const std::shared_ptr<AbortState> abort_ = std::make_shared<AbortState>();

@@ -143,6 +143,7 @@ class WorkerService::Impl {
   Outcome JoinOnce();
   // Null: this worker joins without TLS.
   absl::StatusOr<std::unique_ptr<security::CoordinatorTrust>> Trust();
+  absl::Status NotReached(absl::string_view why) const;
   absl::Status CannotReach(const grpc::Status& why) const;
   // Reads the answer to Hello.
   Outcome Greet(JoinStream& stream, Membership& membership,
@@ -285,6 +286,14 @@ WorkerService::Impl::Trust() {
   return std::make_unique<security::CoordinatorTrust>(std::move(trust));
 }
 
+absl::Status WorkerService::Impl::NotReached(absl::string_view why) const {
+  const std::string& address = options_.coordinator_address;
+  return absl::UnavailableError(
+      absl::StrCat("cannot reach a coordinator at ", address, ": ", why,
+                   "; check that it runs, and that this device and ", address,
+                   " reach each other, both ways"));
+}
+
 absl::Status WorkerService::Impl::CannotReach(const grpc::Status& why) const {
   const std::string& address = options_.coordinator_address;
   if (!options_.tls &&
@@ -295,17 +304,17 @@ absl::Status WorkerService::Impl::CannotReach(const grpc::Status& why) const {
         "fleet's join token (--join ",
         address, "#TOKEN), and not --insecure"));
   }
-  return absl::UnavailableError(absl::StrCat(
-      "cannot reach a coordinator at ", address, ": ", why.error_message(),
-      "; check that it runs, and that this device and ", address,
-      " reach each other, both ways"));
+  return NotReached(why.error_message());
 }
 
 Outcome WorkerService::Impl::JoinOnce() {
   const auto trust = Trust();
   if (!trust.ok()) {
     Outcome outcome;
-    outcome.status = trust.status();
+    const bool is_unreached = absl::IsUnavailable(trust.status()) ||
+                              absl::IsDeadlineExceeded(trust.status());
+    outcome.status =
+        is_unreached ? NotReached(trust.status().message()) : trust.status();
     outcome.for_good = absl::IsPermissionDenied(trust.status());
     return outcome;
   }

@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -110,16 +110,17 @@ class LaunchTest : public ::testing::Test {
   std::unique_ptr<SshServer> server_;
 };
 
-// A process that has ended and that nobody waited for does not run.
-bool IsRunning(pid_t pid) {
-  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
-  const std::string line{std::istreambuf_iterator<char>(file), {}};
-  return !line.empty() && !absl::StrContains(line, ") Z ");
+std::string ContentOf(const std::filesystem::path& path) {
+  std::ostringstream content;
+  // Of a process that ends meanwhile: as far as it was there.
+  content << std::ifstream(path).rdbuf();
+  return content.str();
 }
 
-std::string ContentOf(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
+// A process that has ended and that nobody waited for does not run.
+bool IsRunning(pid_t pid) {
+  const std::string line = ContentOf(absl::StrCat("/proc/", pid, "/stat"));
+  return !line.empty() && !absl::StrContains(line, ") Z ");
 }
 
 // Of any process of this machine, as ps shows them.
@@ -230,6 +231,9 @@ TEST_F(LaunchTest, AFleetWithCertificatesIsLaunchedWithoutShowingItsToken) {
   ProcessWatch watch(secret);
   const ProgramResult launched = RunProgram({"launch", file_}, Own());
   ASSERT_EQ(launched.exit_code, 0) << launched.err;
+  EXPECT_THAT(launched.err, HasSubstr("one: started (pid "));
+  EXPECT_THAT(launched.err,
+              HasSubstr("waits for the coordinator at 127.0.0.1"));
   const ProgramResult run = RunProgram({"run", "--cluster", file_, "--raw",
                                         "-p", "Once upon", "--max-tokens", "4"},
                                        Own());

@@ -174,6 +174,16 @@ TEST(ProgramTest, TheReadmeNamesEveryVerb) {
   }
 }
 
+TEST(ProgramTest, TheReferenceOfCommandsIsWhatTheProgramSays) {
+  std::ifstream file(
+      absl::StrCat(std::getenv("SHOAL_SOURCE_DIR"), "/docs/commands.md"));
+  const std::string kept{std::istreambuf_iterator<char>(file), {}};
+  const ProgramResult now = RunProgram({"help", "--reference"});
+  EXPECT_EQ(now.exit_code, 0) << now.err;
+  EXPECT_EQ(kept, now.out)
+      << "make it anew: shoal help --reference > docs/commands.md";
+}
+
 TEST(ProgramTest, EveryFlagSaysWhatItDoes) {
   Command root("shoal", "");
   AddVerbs(root);

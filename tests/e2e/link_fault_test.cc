@@ -17,6 +17,7 @@
 #include "cli/subprocess.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "security/fleet_secrets.h"
 #include "tests/e2e/fleet_processes.h"
 #include "tests/e2e/lab.h"
 
@@ -160,7 +161,8 @@ class LinkFaultTest : public testing::FleetProcessesTest {
             ContainsRegex("shoal: pi \\(rank 1\\): .*(no answer for [0-9.]+s: "
                           "it hangs|its connection broke: the process died), "
                           "its network is cut, or packets get lost one way; "),
-            ContainsRegex("check that .* reach each other, both ways")));
+            ContainsRegex("check that .* and port [0-9]+ of this device reach "
+                          "each other, both ways")));
     ExpectPartOfTheStory(result.out);
     EXPECT_TRUE(worker.WaitForError("lost the coordinator at " + join));
     EXPECT_LT(absl::Now() - broken, kToldWithin);
@@ -173,20 +175,30 @@ class LinkFaultTest : public testing::FleetProcessesTest {
 
 // `who` cannot be heard: 1, the coordinator, or 2, the worker.
 class OneWayLinkTest : public LinkFaultTest,
-                       public ::testing::WithParamInterface<int> {};
+                       public ::testing::WithParamInterface<int> {
+ protected:
+  void ExpectToldBeforeTheJoin(const std::vector<std::string>& security,
+                               const std::vector<std::string>& worker_security);
+};
 
-TEST_P(OneWayLinkTest, BeforeTheJoinTheWorkerSaysWhatToLookAt) {
+// With TLS, and without.
+void OneWayLinkTest::ExpectToldBeforeTheJoin(
+    const std::vector<std::string>& security,
+    const std::vector<std::string>& worker_security) {
   const auto cable = Cable::Plug();
   if (!cable.ok()) GTEST_SKIP() << cable.status().message();
-  std::vector<std::string> words = Listening((*cable)->AddressOf(1));
-  words.insert(words.end(), {"--join-timeout", "22s"});
+  const std::string address = (*cable)->AddressOf(1);
+  std::vector<std::string> words =
+      Story({"--listen", address + ":0", "--expect", "1"});
+  words.insert(words.end(), security.begin(), security.end());
   Program coordinator(words, On((*cable)->Launcher(1)));
   const testing::Waiting waiting = ReadWaiting(coordinator);
   ASSERT_EQ((*cable)->LoseWhatIsSentBy(GetParam()), absl::OkStatus());
-  const std::string join =
-      absl::StrCat((*cable)->AddressOf(1), ":", waiting.port);
+  const std::string join = absl::StrCat(address, ":", waiting.port);
+  words = {"worker", "--join", join, "--name", "pi"};
+  words.insert(words.end(), worker_security.begin(), worker_security.end());
   const absl::Time begin = absl::Now();
-  Program worker(Worker(join), On((*cable)->Launcher(2), waiting.token));
+  Program worker(words, On((*cable)->Launcher(2), waiting.token));
   ASSERT_TRUE(worker.WaitForError("both ways")) << worker.so_far().err;
   EXPECT_LT(absl::Now() - begin, kToldWithin);
   EXPECT_THAT(worker.so_far().err,
@@ -196,11 +208,25 @@ TEST_P(OneWayLinkTest, BeforeTheJoinTheWorkerSaysWhatToLookAt) {
   const ProgramResult result = coordinator.Wait();
   EXPECT_LT(absl::Now() - begin, kToldWithin);
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_THAT(result.err, HasSubstr("0 of 1 workers joined in time"));
+  EXPECT_THAT(result.err,
+              AllOf(HasSubstr("0 of 1 workers joined in time"),
+                    HasSubstr(absl::StrCat("check that they reach port ",
+                                           waiting.port, " of this device"))));
   const absl::Time asked = absl::Now();
   worker.Signal(SIGTERM);
   worker.Wait();
   EXPECT_LT(absl::Now() - asked, kEndedWithin);
+}
+
+TEST_P(OneWayLinkTest, BeforeTheJoinTheWorkerSaysWhatToLookAt) {
+  ExpectToldBeforeTheJoin({"--insecure", "--join-timeout", "22s"},
+                          {"--insecure"});
+}
+
+TEST_P(OneWayLinkTest, BeforeAJoinOverTlsTheWorkerSaysWhatToLookAt) {
+  const std::string folder = cache_.File("secrets");
+  ExpectToldBeforeTheJoin({"--secrets", folder, "--join-timeout", "9s"},
+                          {"--token-file", security::FilesIn(folder).token});
 }
 
 TEST_P(OneWayLinkTest, WhileItGeneratesTheLossIsTold) {
