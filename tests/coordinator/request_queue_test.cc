@@ -68,11 +68,33 @@ class RequestQueueTest : public ::testing::Test {
                            std::span<float> logits) {
       gate_.Pass();
       if (broken_) return absl::UnavailableError("the cable is out");
+      CheckRows(pass);
       return Speak(pass, residual, logits);
     };
   }
   // Nothing may hang in the gate.
   ~RequestQueueTest() override { gate_.LetAll(); }
+
+  // What a real rank relies on: a row for each session, within the plan's
+  // limits, that goes on where the session's KV ends or is cut.
+  void CheckRows(const parallel::Pass& pass) {
+    std::set<uint32_t> sessions;
+    uint32_t logits_rows = 0;
+    for (const parallel::PassRow& row : pass.rows) {
+      EXPECT_TRUE(sessions.insert(row.session).second) << row.session;
+      EXPECT_LT(row.session, plan_.run.session_count);
+      EXPECT_GT(row.token_count, 0u);
+      EXPECT_LE(row.logits_count, row.token_count);
+      uint32_t& positions = positions_[row.session];
+      EXPECT_LE(row.truncate_to, positions);
+      EXPECT_EQ(row.first_position, row.truncate_to);
+      positions = row.first_position + row.token_count;
+      EXPECT_LE(positions, plan_.run.context_positions);
+      logits_rows += row.logits_count;
+    }
+    EXPECT_LE(pass.token_count(), plan_.chunk_tokens);
+    EXPECT_LE(logits_rows, plan_.run.logits_rows_max);
+  }
 
   static absl::Status Speak(const parallel::Pass& pass,
                             std::span<const float> residual,
@@ -162,6 +184,7 @@ class RequestQueueTest : public ::testing::Test {
   std::atomic<bool> broken_ = false;
   FakeRank rank_;
   PlanOptions plan_;
+  std::map<uint32_t, uint32_t> positions_;  // by session, of the KV
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<RequestQueue> queue_;
 };
