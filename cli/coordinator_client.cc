@@ -4,7 +4,6 @@
 #include <utility>
 #include <variant>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/mutex.h"
@@ -92,6 +91,39 @@ FleetDevice DeviceFrom(const proto::DeviceStatus& from) {
   to.share_bytes = from.share_bytes();
   return to;
 }
+
+}  // namespace
+
+namespace {
+
+// Breaks a call once `cancel` is true: Read() has no way to look at it.
+class CancelWatch {
+ public:
+  CancelWatch(grpc::ClientContext& context, const std::atomic<bool>& cancel)
+      : thread_([this, &context, &cancel] {
+          base::MutexLock lock(mutex_);
+          while (!ended_) {
+            if (cancel) context.TryCancel();
+            changed_.WaitUntil(mutex_, absl::Now() + kCancelLook);
+          }
+        }) {}
+  ~CancelWatch() {
+    {
+      base::MutexLock lock(mutex_);
+      ended_ = true;
+      changed_.NotifyAll();
+    }
+    thread_.join();
+  }
+  CancelWatch(const CancelWatch&) = delete;
+  CancelWatch& operator=(const CancelWatch&) = delete;
+
+ private:
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
 
 }  // namespace
 
@@ -195,25 +227,7 @@ absl::StatusOr<coordinator::GenerateResult> CoordinatorClient::Generate(
   grpc::ClientContext context;
   impl_->Prepare(context);
   const auto reader = impl_->inference->Generate(&context, ToProto(request));
-  // Read() has no way to look at `cancel`.
-  base::Mutex mutex;
-  base::CondVar changed;
-  bool ended = false;
-  std::thread watcher([&] {
-    base::MutexLock lock(mutex);
-    while (!ended) {
-      if (cancel) context.TryCancel();
-      changed.WaitUntil(mutex, absl::Now() + kCancelLook);
-    }
-  });
-  const absl::Cleanup join = [&] {
-    {
-      base::MutexLock lock(mutex);
-      ended = true;
-      changed.NotifyAll();
-    }
-    watcher.join();
-  };
+  const CancelWatch watch(context, cancel);
   coordinator::GenerateResult result;
   result.finish_reason = coordinator::FinishReason::kCancelled;
   proto::GenerateEvent event;
@@ -228,6 +242,29 @@ absl::StatusOr<coordinator::GenerateResult> CoordinatorClient::Generate(
   const grpc::Status finished = reader->Finish();
   if (!finished.ok() && !cancel) return impl_->FromGrpc(finished);
   return result;
+}
+
+absl::Status CoordinatorClient::Watch(
+    double rate,
+    const std::function<bool(const proto::WatchUpdate&)>& on_update,
+    const std::atomic<bool>& cancel) {
+  grpc::ClientContext context;
+  impl_->Prepare(context);
+  proto::WatchRequest request;
+  request.set_rate(rate);
+  const auto reader = impl_->operations->Watch(&context, request);
+  const CancelWatch watch(context, cancel);
+  bool wants_more = true;
+  bool is_last = false;
+  proto::WatchUpdate update;
+  while (wants_more && !is_last && reader->Read(&update)) {
+    wants_more = on_update(update);
+    is_last = update.snapshot().ending();
+  }
+  context.TryCancel();
+  const grpc::Status finished = reader->Finish();
+  if (!wants_more || is_last || cancel) return absl::OkStatus();
+  return impl_->FromGrpc(finished);
 }
 
 }  // namespace shoal::cli

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +17,10 @@
 #include "absl/time/time.h"
 #include "cli/cluster_config.h"
 #include "coordinator/generation.h"
+
+namespace shoal::proto {
+class WatchUpdate;
+}
 
 namespace shoal::cli {
 
@@ -80,6 +85,14 @@ class CoordinatorClient {
   absl::StatusOr<coordinator::GenerateResult> Generate(
       const coordinator::GenerateRequest& request,
       const coordinator::TextCallback& on_text,
+      const std::atomic<bool>& cancel);
+
+  // Gives `on_update` what the fleet does, `rate` times a second (1 to 4),
+  // until that returns false, `cancel`, or the coordinator ends: OK then.
+  // Errors: those, too; kResourceExhausted  too many watch already
+  absl::Status Watch(
+      double rate,
+      const std::function<bool(const proto::WatchUpdate&)>& on_update,
       const std::atomic<bool>& cancel);
 
  private:

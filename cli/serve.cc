@@ -136,6 +136,11 @@ absl::Status Serve(const ServeFlags& flags) {
       [&queue](const auto& request, const auto& on_text, const auto& is_gone) {
         return queue.Generate(request, on_text, is_gone);
       });
+  session->coordinator().SetQueueProbe([&queue] {
+    const coordinator::ServiceCounters counters = queue.counters();
+    return coordinator::QueueState{counters.waiting_count,
+                                   counters.refused_count};
+  });
   // First, so that its memory counts for the plan and clients learn how far
   // loading is.
   SHOAL_ASSIGN_OR_RETURN(const auto http, StartHttp(flags, options, queue));

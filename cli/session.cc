@@ -116,7 +116,10 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Start(
   SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
                          Create(options, interrupt));
   if (session->has_workers()) {
-    SHOAL_RETURN_IF_ERROR(session->StartFleet().status());
+    SHOAL_ASSIGN_OR_RETURN(const std::string address, session->StartFleet());
+    if (options.expect == 0 && options.optional_names.empty()) {
+      session->progress_.Say(absl::StrCat("coordinator at ", address));
+    }
   }
   SHOAL_RETURN_IF_ERROR(session->Load());
   return session;

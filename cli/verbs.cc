@@ -29,6 +29,7 @@ void AddVerbs(Command& root) {
   AddStopVerb(root);
   AddStatusVerb(root);
   AddNodesVerb(root);
+  AddTopVerb(root);
   AddDoctorVerb(root);
   AddTokenizeVerb(root);
   AddModelVerb(root);

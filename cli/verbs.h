@@ -24,6 +24,7 @@ void AddStatusVerb(Command& root);
 void AddStopVerb(Command& root);
 void AddStoreVerb(Command& root);  // store list, gc, verify
 void AddTokenizeVerb(Command& root);
+void AddTopVerb(Command& root);
 void AddWorkerVerb(Command& root);
 
 // All of them, and --version.

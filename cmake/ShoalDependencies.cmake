@@ -12,6 +12,7 @@ pkg_check_modules(ZeroMQ REQUIRED IMPORTED_TARGET libzmq)
 pkg_check_modules(XxHash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(Pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(HttpLib REQUIRED IMPORTED_TARGET cpp-httplib)
+pkg_check_modules(Ncurses REQUIRED IMPORTED_TARGET ncursesw)
 pkg_check_modules(Uring IMPORTED_TARGET liburing)  # not everywhere
 if(SHOAL_OPENMP)
   find_package(OpenMP REQUIRED COMPONENTS CXX)

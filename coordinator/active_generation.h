@@ -66,6 +66,9 @@ class ActiveGeneration {
   void Cancel();
   void Fail(absl::Status why);
 
+  // When the last token was chosen; before the first, the start.
+  absl::Time last_token() const { return last_token_; }
+
   bool done() const { return done_; }
   // Not OK: it failed, and there is no result.
   const absl::Status& status() const { return status_; }

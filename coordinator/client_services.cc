@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
 #include "coordinator/services.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/sync_stream.h"
@@ -15,6 +17,9 @@
 
 namespace shoal::coordinator {
 namespace {
+
+// How often a client that watches is asked whether it is still there.
+constexpr absl::Duration kGoneLook = absl::Milliseconds(500);
 
 GenerateRequest FromProto(const proto::GenerateRequest& from) {
   GenerateRequest to;
@@ -121,6 +126,21 @@ class OperatorService final : public proto::Operator::Service {
                        proto::Plan* reply) override {
     if (!IsAllowed(*context, token_)) return WrongToken();
     return ToGrpc(handler_.FillPlan(*reply));
+  }
+
+  grpc::Status Watch(grpc::ServerContext* context,
+                     const proto::WatchRequest* request,
+                     grpc::ServerWriter<proto::WatchUpdate>* writer) override {
+    if (!IsAllowed(*context, token_)) return WrongToken();
+    const auto watcher = handler_.Watch(request->rate());
+    if (!watcher.ok()) return ToGrpc(watcher.status());
+    proto::WatchUpdate update;
+    while (!context->IsCancelled() && !(*watcher)->ended()) {
+      if (!(*watcher)->Next(base::Clock::Real().Now() + kGoneLook, update))
+        continue;
+      if (!writer->Write(update)) break;
+    }
+    return grpc::Status::OK;
   }
 
  private:

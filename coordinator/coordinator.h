@@ -71,6 +71,12 @@ struct DeviceState {
   absl::Duration silent;
 };
 
+// Of a queue before the coordinator; for those who watch.
+struct QueueState {
+  uint32_t waiting_count = 0;
+  uint64_t refused_count = 0;  // since the start
+};
+
 // Threads: one caller at a time, except AbortPass(), devices(), plan() and the
 //          gRPC services, which take turns with the caller; callbacks may come
 //          from other threads, one at a time.
@@ -147,6 +153,8 @@ class Coordinator {
   // Who generates for the clients of the gRPC service Inference, from now on;
   // null: this, one after the other. `generate` is called by any thread.
   void SetClientGenerator(ClientGenerator generate);
+  // Asked a few times a second until Shutdown(), by another thread.
+  void SetQueueProbe(std::function<QueueState()> probe);
 
   // One or more passes over `ids` at first_position, first_position + 1, ...
   // of `session`, whose KV is cut to first_position before. `logits` receives

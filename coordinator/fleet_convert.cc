@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 
 #include "absl/strings/ascii.h"
@@ -163,6 +164,58 @@ absl::StatusOr<parallel::DeviceProfile> ProfileFromProto(
   return to;
 }
 
+namespace {
+
+parallel::PassSums SumsFromProto(const proto::PassSums& from) {
+  parallel::PassSums to;
+  to.passes = from.passes();
+  to.tokens = from.tokens();
+  to.compute = absl::Nanoseconds(from.compute_ns());
+  to.stall = absl::Nanoseconds(from.stall_ns());
+  to.wait = absl::Nanoseconds(from.wait_ns());
+  to.exchange = absl::Nanoseconds(from.exchange_ns());
+  to.sent_bytes = from.sent_bytes();
+  to.received_bytes = from.received_bytes();
+  return to;
+}
+
+// What is no finite number a device does not tell.
+std::optional<double> NumberOr(bool is_there, double number) {
+  if (!is_there || !std::isfinite(number)) return std::nullopt;
+  return number;
+}
+
+parallel::DeviceHealth HealthFromProto(const proto::DeviceHealth& from) {
+  parallel::DeviceHealth to;
+  to.core_count = from.core_count();
+  to.load = NumberOr(from.has_load(), from.load());
+  to.clock_mhz = NumberOr(from.has_clock_mhz(), from.clock_mhz());
+  to.clock_max_mhz = NumberOr(from.has_clock_max_mhz(), from.clock_max_mhz());
+  to.temperature_c = NumberOr(from.has_temperature_c(), from.temperature_c());
+  to.battery_percent =
+      NumberOr(from.has_battery_percent(), from.battery_percent());
+  if (from.has_battery_discharging()) {
+    to.battery_discharging = from.battery_discharging();
+  }
+  return to;
+}
+
+}  // namespace
+
+proto::DeviceHealth ToProto(const parallel::DeviceHealth& health) {
+  proto::DeviceHealth to;
+  to.set_core_count(health.core_count);
+  if (health.load) to.set_load(*health.load);
+  if (health.clock_mhz) to.set_clock_mhz(*health.clock_mhz);
+  if (health.clock_max_mhz) to.set_clock_max_mhz(*health.clock_max_mhz);
+  if (health.temperature_c) to.set_temperature_c(*health.temperature_c);
+  if (health.battery_percent) to.set_battery_percent(*health.battery_percent);
+  if (health.battery_discharging) {
+    to.set_battery_discharging(*health.battery_discharging);
+  }
+  return to;
+}
+
 parallel::RankReport ReportFromProto(const proto::Report& report) {
   parallel::RankReport to;
   to.name = report.name();
@@ -187,6 +240,10 @@ parallel::RankReport ReportFromProto(const proto::Report& report) {
   to.isa = report.isa();
   to.io_engine = report.io_engine();
   to.threads = report.threads();
+  to.epoch = report.epoch();
+  to.rss_bytes = report.rss_bytes();
+  to.all = SumsFromProto(report.all());
+  to.health = HealthFromProto(report.health());
   return to;
 }
 

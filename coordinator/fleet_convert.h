@@ -23,6 +23,7 @@ absl::Status FailureFromProto(const proto::Status& status);
 proto::Plan ToProto(const parallel::Plan& plan);
 proto::Load ToProto(const parallel::RankSetup& setup);
 proto::DeviceProfile ToProto(const parallel::DeviceProfile& profile);
+proto::DeviceHealth ToProto(const parallel::DeviceHealth& health);
 
 // Errors: kInvalidArgument  a name that is empty, too long or not printable; a
 //                           rate that is negative or no number

@@ -48,9 +48,10 @@ absl::Duration GenerateResult::time_per_token() const {
 }
 
 Generator::Generator(std::shared_ptr<const LoadedModel> model,
-                     Deployment& deployment)
+                     Deployment& deployment, GenerationMeter& meter)
     : model_(std::move(model)),
       deployment_(deployment),
+      meter_(meter),
       chunk_tokens_(std::max<uint32_t>(deployment.plan().chunk_tokens, 1)),
       logits_rows_max_(std::max<uint32_t>(deployment.run().logits_rows_max, 1)),
       sessions_(deployment.run().session_count),
@@ -63,6 +64,12 @@ Generator::Generator(std::shared_ptr<const LoadedModel> model,
   }
   parts_.reserve(sessions_.size());
   pass_.rows.reserve(sessions_.size());
+}
+
+Generator::~Generator() {
+  for (uint32_t i = 0; i < sessions_.size(); ++i) {
+    if (sessions_[i].user != nullptr) meter_.Ended(i);
+  }
 }
 
 absl::Status Generator::RunPass(std::span<float> logits) {
@@ -151,6 +158,7 @@ uint32_t Generator::SessionOf(ActiveGeneration& generation) {
                generation.ids().size() - 1)));
   session.user = &generation;
   session.history.clear();
+  meter_.Began(chosen, generation);
   return chosen;
 }
 
@@ -207,19 +215,23 @@ absl::Status Generator::Step(std::span<ActiveGeneration* const> generations) {
   for (const Part& part : parts_) {
     part.generation->Ran(part.token_count);
     sessions_[part.session].used = pass_.number;
-    if (!part.generation->pending().empty()) continue;
-    part.generation->Choose(logits.first(vocabulary));
-    logits = logits.subspan(vocabulary);
+    if (part.generation->pending().empty()) {
+      part.generation->Choose(logits.first(vocabulary));
+      logits = logits.subspan(vocabulary);
+    }
+    meter_.Stepped(part.session, *part.generation);
   }
   return absl::OkStatus();
 }
 
 void Generator::Release(const ActiveGeneration& generation) {
-  for (Session& session : sessions_) {
+  for (uint32_t i = 0; i < sessions_.size(); ++i) {
+    Session& session = sessions_[i];
     if (session.user != &generation) continue;
     session.user = nullptr;
     session.history.assign(generation.ids().begin(),
                            generation.ids().begin() + generation.ran_count());
+    meter_.Ended(i);
   }
 }
 

@@ -14,6 +14,7 @@
 #include "coordinator/active_generation.h"
 #include "coordinator/deployment.h"
 #include "coordinator/generation.h"
+#include "coordinator/generation_meter.h"
 #include "coordinator/loaded_model.h"
 #include "model/embedding.h"
 #include "parallel/pass.h"
@@ -34,8 +35,13 @@ namespace shoal::coordinator {
 // Threads: thread-compatible.
 class Generator {
  public:
-  // `deployment` is borrowed, has started and must outlive this.
-  Generator(std::shared_ptr<const LoadedModel> model, Deployment& deployment);
+  // `deployment` and `meter` are borrowed and must outlive this; the former
+  // has started.
+  Generator(std::shared_ptr<const LoadedModel> model, Deployment& deployment,
+            GenerationMeter& meter);
+  ~Generator();
+  Generator(const Generator&) = delete;
+  Generator& operator=(const Generator&) = delete;
 
   // As Coordinator::Generate() and RunTokens().
   absl::StatusOr<GenerateResult> Generate(const GenerateRequest& request,
@@ -81,6 +87,7 @@ class Generator {
 
   const std::shared_ptr<const LoadedModel> model_;
   Deployment& deployment_;
+  GenerationMeter& meter_;
   const uint32_t chunk_tokens_;
   const uint32_t logits_rows_max_;
   std::vector<Session> sessions_;

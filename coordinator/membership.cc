@@ -113,6 +113,13 @@ absl::Status Membership::NameIsFree(const std::string& name) const {
                    " is in the fleet already; give this one another --name"));
 }
 
+void Membership::Note(Severity severity, absl::string_view device,
+                      absl::string_view text, absl::string_view command) const {
+  if (options_.events != nullptr) {
+    options_.events->Add(severity, device, text, command);
+  }
+}
+
 void Membership::Refuse(const std::string& device, absl::string_view peer,
                         const absl::Status& why, bool retry, WorkerLink& link) {
   proto::CoordinatorMessage message;
@@ -131,6 +138,7 @@ void Membership::SetListenPort(const std::string& port) {
 void Membership::OnRefused(const std::string& device, absl::string_view peer,
                            const absl::Status& why) {
   SHOAL_LOG(kInfo, "refused ", device, " at ", peer, ": ", why.message());
+  Note(Severity::kWarning, device, absl::StrCat("refused: ", why.message()));
   base::MutexLock lock(mutex_);
   last_refusal_ = why;
   last_refused_ = device;
@@ -175,6 +183,7 @@ std::shared_ptr<RemoteWorker> Membership::Admit(
       }
       changed_.NotifyAll();
       SHOAL_LOG(kInfo, device, " joined from ", peer);
+      Note(Severity::kInfo, device, "joined");
       return worker;
     }
   }
@@ -190,6 +199,8 @@ void Membership::Remove(const std::shared_ptr<RemoteWorker>& worker,
     changed_.NotifyAll();
   }
   SHOAL_LOG(kInfo, "lost ", worker->name(), ": ", why.message());
+  Note(worker->rank() ? Severity::kError : Severity::kWarning, worker->name(),
+       absl::StrCat("lost: ", why.message()), "shoal nodes");
   worker->OnLost(why);
 }
 

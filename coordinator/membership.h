@@ -17,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
+#include "coordinator/event_log.h"
 #include "coordinator/remote_worker.h"
 
 namespace shoal::proto {
@@ -54,6 +55,7 @@ class Membership {
     // The devices of the fleet in the order of their ranks; others are refused.
     // Empty: any device is let in.
     std::vector<std::string> device_names = {};
+    EventLog* events = nullptr;  // who came and went; borrowed, may be null
   };
 
   explicit Membership(Options options);
@@ -104,6 +106,8 @@ class Membership {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status NameIsFree(const std::string& name) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Note(Severity severity, absl::string_view device, absl::string_view text,
+            absl::string_view command = "") const;
   void Refuse(const std::string& device, absl::string_view peer,
               const absl::Status& why, bool retry, WorkerLink& link);
   void Watch();

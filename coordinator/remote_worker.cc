@@ -65,11 +65,7 @@ void RemoteWorker::OnMessage(const proto::WorkerMessage& message) {
     base::MutexLock lock(mutex_);
     heard_ = absl::Now();
     if (message.has_report()) {
-      answered_ = message.report().request();
-      report_ = ReportFromProto(message.report());
-      // What a worker calls itself does not count, but what it joined as.
-      report_.name = info_.profile.name;
-      report_.rank = rank_;
+      TakeReport(message.report());
       changed_.NotifyAll();
       return;
     }
@@ -93,6 +89,19 @@ void RemoteWorker::OnMessage(const proto::WorkerMessage& message) {
     rank = rank_;
   }
   if (epoch != nullptr) Deliver(message, rank, *epoch);
+}
+
+void RemoteWorker::TakeReport(const proto::Report& report) {
+  answered_ = report.request();
+  if (!latest_) latest_.emplace();
+  latest_->report = ReportFromProto(report);
+  latest_->received = heard_;
+  // What a worker calls itself does not count, but what it joined as.
+  latest_->report.name = info_.profile.name;
+  latest_->report.rank = rank_;
+  if (answered_ == requested_) {
+    latest_->round_trip = heard_ - requested_time_;
+  }
 }
 
 std::string RemoteWorker::WhatToCheck() const {
@@ -141,26 +150,47 @@ std::optional<uint32_t> RemoteWorker::rank() const {
   return rank_;
 }
 
+void RemoteWorker::RequestReport() {
+  base::MutexLock asking(ask_mutex_);
+  {
+    base::MutexLock lock(mutex_);
+    if (answered_ < requested_) return;
+    requested_ = asked_ + 1;
+    requested_time_ = absl::Now();
+  }
+  proto::CoordinatorMessage message;
+  Ask(message);
+}
+
+std::optional<RemoteWorker::LatestReport> RemoteWorker::latest_report() const {
+  base::MutexLock lock(mutex_);
+  return latest_;
+}
+
 std::optional<parallel::RankReport> RemoteWorker::AskReport(
     absl::Time deadline) {
-  const uint64_t request = NextRequest();
-  proto::CoordinatorMessage message;
-  message.mutable_ask_report()->set_request(request);
-  link_->Send(message);
+  uint64_t request = 0;
+  {
+    base::MutexLock asking(ask_mutex_);
+    proto::CoordinatorMessage message;
+    request = Ask(message);
+  }
   base::MutexLock lock(mutex_);
-  if (!AwaitAnswer(request, deadline)) return std::nullopt;
-  return report_;
+  if (!AwaitAnswer(request, deadline) || !latest_) return std::nullopt;
+  return latest_->report;
 }
 
 std::optional<RemoteWorker::TraceAnswer> RemoteWorker::AskTrace(
     uint64_t first_event, uint32_t event_count_max, absl::Time deadline) {
-  const uint64_t request = NextRequest();
   proto::CoordinatorMessage message;
   proto::AskTrace& ask = *message.mutable_ask_trace();
-  ask.set_request(request);
   ask.set_first_event(first_event);
   ask.set_event_count_max(event_count_max);
-  link_->Send(message);
+  uint64_t request = 0;
+  {
+    base::MutexLock asking(ask_mutex_);
+    request = Ask(message);
+  }
   base::MutexLock lock(mutex_);
   if (!AwaitAnswer(request, deadline)) return std::nullopt;
   return std::exchange(trace_, std::nullopt);
@@ -188,9 +218,19 @@ std::shared_ptr<const proto::Answer> RemoteWorker::Inquire(
   return answer;
 }
 
-uint64_t RemoteWorker::NextRequest() {
-  base::MutexLock lock(mutex_);
-  return ++asked_;
+uint64_t RemoteWorker::Ask(proto::CoordinatorMessage& message) {
+  uint64_t request = 0;
+  {
+    base::MutexLock lock(mutex_);
+    request = ++asked_;
+  }
+  if (message.has_ask_trace()) {
+    message.mutable_ask_trace()->set_request(request);
+  } else {
+    message.mutable_ask_report()->set_request(request);
+  }
+  link_->Send(message);
+  return request;
 }
 
 bool RemoteWorker::AwaitAnswer(uint64_t request, absl::Time deadline) {

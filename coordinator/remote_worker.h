@@ -20,6 +20,7 @@ namespace shoal::proto {
 class Answer;
 class CoordinatorMessage;
 class Inquiry;
+class Report;
 class WorkerMessage;
 }  // namespace shoal::proto
 
@@ -75,6 +76,18 @@ class RemoteWorker {
     int64_t clock_ns = 0;  // of the worker, when it answered
   };
 
+  // The last report, whoever asked for it.
+  struct LatestReport {
+    parallel::RankReport report;
+    absl::Time received;
+    // From a question of RequestReport() to its answer; nothing: none came yet.
+    std::optional<absl::Duration> round_trip;
+  };
+
+  // Asks for a report and does not wait; nothing while an answer is due.
+  void RequestReport() ABSL_LOCKS_EXCLUDED(ask_mutex_, mutex_);
+  std::optional<LatestReport> latest_report() const;
+
   // Ask and wait. Nothing if no answer came by `deadline`, or a malformed one.
   std::optional<parallel::RankReport> AskReport(absl::Time deadline);
   std::optional<TraceAnswer> AskTrace(uint64_t first_event,
@@ -90,12 +103,19 @@ class RemoteWorker {
   absl::Time heard() const;
 
  private:
-  uint64_t NextRequest() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Numbers a question and sends it.
+  uint64_t Ask(proto::CoordinatorMessage& message)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(ask_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
+  void TakeReport(const proto::Report& report)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AwaitAnswer(uint64_t request, absl::Time deadline)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Info info_;
   const std::shared_ptr<WorkerLink> link_;
+
+  // Questions leave in the order of their numbers. Taken before mutex_.
+  base::Mutex ask_mutex_;
 
   mutable base::Mutex mutex_;
   base::CondVar changed_;
@@ -106,7 +126,10 @@ class RemoteWorker {
   // Requests are numbered and answered in order.
   uint64_t asked_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t answered_ ABSL_GUARDED_BY(mutex_) = 0;
-  parallel::RankReport report_ ABSL_GUARDED_BY(mutex_);
+  std::optional<LatestReport> latest_ ABSL_GUARDED_BY(mutex_);
+  // Of RequestReport(): the last question and when it left.
+  uint64_t requested_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Time requested_time_ ABSL_GUARDED_BY(mutex_);
   std::optional<TraceAnswer> trace_ ABSL_GUARDED_BY(mutex_);
   // Inquiries under way by number; null until they are answered.
   uint64_t inquired_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "coordinator/fleet_examiner.h"
+#include "coordinator/fleet_watch.h"
 #include "coordinator/generation.h"
 #include "coordinator/membership.h"
 #include "parallel/rank.h"
@@ -43,6 +44,9 @@ class RpcHandler {
                                                         bool add_special) = 0;
   virtual void FillModels(proto::ListModelsReply& reply) = 0;
   virtual void FillStatus(proto::FleetStatus& status) = 0;
+  // Errors: of FleetWatch::Subscribe()
+  virtual absl::StatusOr<std::unique_ptr<FleetWatch::Watcher>> Watch(
+      double rate) = 0;
   // Errors: kNotFound  no model is loaded
   virtual absl::Status FillPlan(proto::Plan& plan) = 0;
 };

@@ -54,7 +54,7 @@ struct RunOptions {
   // Sessions that may each have so many positions at a time. 1 to
   // kSessionCountMax.
   uint32_t session_count = 1;
-  uint32_t logits_rows_max = 1;      // most rows of logits in one pass
+  uint32_t logits_rows_max = 1;  // most rows of logits in one pass
   absl::Duration data_timeout = absl::Seconds(30);  // longest silence of a peer
   Transport transport = Transport::kTcp;
   // Whether a rank that waits for a frame may poll for it: not where the ranks
@@ -107,8 +107,30 @@ class UnitFetcher {
       absl::FunctionRef<absl::Status(const Unit&)> sink) = 0;
 };
 
-// The facts of one device for the summary and --json, over its life in this
-// plan. Times are of decode passes (one token) after the first.
+// Of all passes since Load(): of prompts, of single tokens, and of several
+// generations at once. Times are of the passes alone, not of what is between.
+struct PassSums {
+  uint64_t passes = 0;
+  uint64_t tokens = 0;
+  absl::Duration compute, stall, wait, exchange;
+  uint64_t sent_bytes = 0;
+  uint64_t received_bytes = 0;
+};
+
+// How the machine of a device is, at most about a second ago. Nothing where the
+// system does not tell.
+struct DeviceHealth {
+  std::optional<double> load;               // runnable threads, over a minute
+  uint32_t core_count = 0;                  // 0: unknown
+  std::optional<double> clock_mhz;          // of the fastest core, now
+  std::optional<double> clock_max_mhz;      // what it can be
+  std::optional<double> temperature_c;      // of the hottest sensor
+  std::optional<double> battery_percent;    // of the first battery
+  std::optional<bool> battery_discharging;  // it feeds the device
+};
+
+// The facts of one device for the summary, --json and operators, over its life
+// in this plan. Times are of decode passes (one token) after the first.
 struct RankReport {
   std::string name;
   uint32_t rank = 0;
@@ -129,6 +151,10 @@ struct RankReport {
   std::string isa;
   std::string io_engine;
   uint32_t threads = 0;
+  uint64_t epoch = 0;      // of the last plan that was loaded; 0: none
+  uint64_t rss_bytes = 0;  // of the process, now
+  PassSums all;
+  DeviceHealth health;
 };
 
 struct LoadProgress {
@@ -137,7 +163,8 @@ struct LoadProgress {
   std::string what;  // "fetching units", "checking the store"
 };
 
-// Threads: one caller at a time, except Abort(), Report() and Trace(), which any thread
+// Threads: one caller at a time, except Abort(), Report() and Trace(), which
+// any thread
 //          may call at any time.
 class Rank {
  public:

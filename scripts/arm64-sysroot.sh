@@ -14,6 +14,7 @@ PACKAGES=(
   libstdc++-12-dev libgrpc++-dev libprotobuf-dev libabsl-dev libzmq3-dev
   libgtest-dev libgmock-dev libbenchmark-dev libpcre2-dev libxxhash-dev
   libspdlog-dev libcli11-dev nlohmann-json3-dev libcpp-httplib-dev
+  libncurses-dev
 )
 WORK="${ROOT}.apt"
 LIST="${ROOT}/shoal-packages"

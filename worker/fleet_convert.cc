@@ -131,6 +131,33 @@ proto::DeviceProfile ToProto(const parallel::DeviceProfile& profile) {
   return to;
 }
 
+namespace {
+
+void FillSums(const parallel::PassSums& from, proto::PassSums& to) {
+  to.set_passes(from.passes);
+  to.set_tokens(from.tokens);
+  to.set_compute_ns(absl::ToInt64Nanoseconds(from.compute));
+  to.set_stall_ns(absl::ToInt64Nanoseconds(from.stall));
+  to.set_wait_ns(absl::ToInt64Nanoseconds(from.wait));
+  to.set_exchange_ns(absl::ToInt64Nanoseconds(from.exchange));
+  to.set_sent_bytes(from.sent_bytes);
+  to.set_received_bytes(from.received_bytes);
+}
+
+void FillHealth(const parallel::DeviceHealth& from, proto::DeviceHealth& to) {
+  to.set_core_count(from.core_count);
+  if (from.load) to.set_load(*from.load);
+  if (from.clock_mhz) to.set_clock_mhz(*from.clock_mhz);
+  if (from.clock_max_mhz) to.set_clock_max_mhz(*from.clock_max_mhz);
+  if (from.temperature_c) to.set_temperature_c(*from.temperature_c);
+  if (from.battery_percent) to.set_battery_percent(*from.battery_percent);
+  if (from.battery_discharging) {
+    to.set_battery_discharging(*from.battery_discharging);
+  }
+}
+
+}  // namespace
+
 proto::Report ToProto(const parallel::RankReport& report) {
   proto::Report to;
   to.set_name(report.name);
@@ -155,6 +182,10 @@ proto::Report ToProto(const parallel::RankReport& report) {
   to.set_isa(report.isa);
   to.set_io_engine(report.io_engine);
   to.set_threads(report.threads);
+  to.set_epoch(report.epoch);
+  to.set_rss_bytes(report.rss_bytes);
+  FillSums(report.all, *to.mutable_all());
+  FillHealth(report.health, *to.mutable_health());
   return to;
 }
 

@@ -94,6 +94,7 @@ absl::Status RankEngine::Load(
   team_->set_spin(setup.options.may_poll);
   base::MutexLock lock(mutex_);
   report_ = loaded_->facts();
+  report_.epoch = setup.plan.epoch;
   trace_ = loaded_->trace();
   aborted_ = absl::OkStatus();
   stops_ = false;
@@ -283,8 +284,19 @@ absl::Status RankEngine::RunLocally(const parallel::Pass& pass,
 void RankEngine::CountPass(const parallel::Pass& pass, const Marks& before) {
   const auto channels = Channels();
   const memory::CacheCounters counters = loaded_->cache().counters();
+  const PassTimes& times = runner_->times();
+  const uint64_t sent = channels ? channels->bytes_sent() : 0;
+  const uint64_t received = channels ? channels->bytes_received() : 0;
   base::MutexLock lock(mutex_);
   report_.read_bytes = counters.bytes_read;
+  ++report_.all.passes;
+  report_.all.tokens += pass.token_count();
+  report_.all.compute += times.compute;
+  report_.all.stall += times.stall;
+  report_.all.wait += times.wait;
+  report_.all.exchange += times.exchange;
+  report_.all.sent_bytes += sent - before.sent_bytes;
+  report_.all.received_bytes += received - before.received_bytes;
   const std::optional<absl::Time> last_end = std::exchange(decoded_, {});
   // A single token of a prompt that is cut finely is no decode pass: it has
   // no logits.
@@ -294,7 +306,6 @@ void RankEngine::CountPass(const parallel::Pass& pass, const Marks& before) {
   if (decode_pass_count_++ == 0) return;
   ++report_.decode_passes;
   report_.decode_read_bytes += counters.consumed_bytes - before.consumed_bytes;
-  const PassTimes& times = runner_->times();
   report_.compute += times.compute;
   report_.stall += times.stall;
   report_.wait += times.wait;
@@ -304,9 +315,8 @@ void RankEngine::CountPass(const parallel::Pass& pass, const Marks& before) {
     const bool is_first = loaded_->setup().rank == 0;
     (is_first ? report_.compute : report_.wait) += before.time - *last_end;
   }
-  if (channels == nullptr) return;
-  report_.sent_bytes += channels->bytes_sent() - before.sent_bytes;
-  report_.received_bytes += channels->bytes_received() - before.received_bytes;
+  report_.sent_bytes += sent - before.sent_bytes;
+  report_.received_bytes += received - before.received_bytes;
 }
 
 absl::Status RankEngine::Fail(const absl::Status& status) {
@@ -352,10 +362,18 @@ void RankEngine::Unload() {
 }
 
 parallel::RankReport RankEngine::Report() const {
-  base::MutexLock lock(mutex_);
-  parallel::RankReport report = report_;
+  parallel::RankReport report;
+  {
+    // A pass that ends waits for no files.
+    base::MutexLock lock(mutex_);
+    report = report_;
+  }
   const auto memory = memory::ReadProcessMemory();
-  if (memory.ok()) report.peak_rss_bytes = memory->peak_rss_bytes;
+  if (memory.ok()) {
+    report.peak_rss_bytes = memory->peak_rss_bytes;
+    report.rss_bytes = memory->rss_bytes;
+  }
+  report.health = sensors_.Sample();
   return report;
 }
 

@@ -20,6 +20,7 @@
 #include "parallel/rank.h"
 #include "transport/channel_group.h"
 #include "transport/network.h"
+#include "worker/device_sensors.h"
 #include "worker/loaded_rank.h"
 #include "worker/pass_runner.h"
 
@@ -51,6 +52,7 @@ class RankEngine final : public parallel::Rank {
     // What may change the budget while a plan lives; its clock is that above.
     // Nothing: it stays.
     std::optional<memory::MemoryWatch::Options> memory_watch;
+    std::string system_root = "/";  // for what Report() tells of the machine
   };
 
   // Errors: kInvalidArgument  unknown isa, or no threads
@@ -86,7 +88,8 @@ class RankEngine final : public parallel::Rank {
     absl::Time time;
   };
 
-  explicit RankEngine(Options options) : options_(std::move(options)) {}
+  explicit RankEngine(Options options)
+      : options_(std::move(options)), sensors_(options_.system_root) {}
 
   // `wanted`, or none where the cores do not suffice.
   absl::Duration PollingTime(absl::Duration wanted) const;
@@ -107,6 +110,7 @@ class RankEngine final : public parallel::Rank {
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   const Options options_;
+  mutable DeviceSensors sensors_;
   const kernels::KernelTable* kernels_ = nullptr;
   std::unique_ptr<kernels::ThreadTeam> team_;
   std::unique_ptr<LoadedRank> loaded_;

@@ -59,6 +59,7 @@ const std::vector<Library>& Libraries() {
       {"cpp-httplib", {"httplib.h"}, {}, {"http"}},
       {"OpenSSL", {"openssl/"}, {}, {"security"}},
       {"the command line parser", {"CLI/", "absl/flags/"}, {}, {"cli"}},
+      {"ncurses", {"ncurses", "curses.h"}, {}, {"cli"}},
       {"OpenMP", {"omp.h"}, {}, {"kernels"}},
       {"io_uring", {"liburing"}, {}, {"memory"}},
       {"PCRE2", {"pcre2"}, {}, {"model"}},
