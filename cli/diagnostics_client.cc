@@ -1,6 +1,8 @@
 #include "cli/diagnostics_client.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "base/status_macros.h"
 #include "cli/coordinator_dial.h"
@@ -13,6 +15,8 @@ namespace {
 
 constexpr absl::Duration kExamineTimeout = absl::Minutes(5);
 constexpr absl::Duration kLogTimeout = absl::Minutes(1);
+// Answers hold some hundred lines each, devices keep a thousand.
+constexpr int kRoundsMax = 16;
 
 health::Severity FromProto(proto::Severity severity) {
   switch (severity) {
@@ -23,6 +27,12 @@ health::Severity FromProto(proto::Severity severity) {
     default:
       return health::Severity::kFail;
   }
+}
+
+void SortByTime(FleetLog& log) {
+  std::stable_sort(
+      log.lines.begin(), log.lines.end(),
+      [](const auto& a, const auto& b) { return a.time < b.time; });
 }
 
 // Of a device whose process is a new one all lines are new.
@@ -89,10 +99,26 @@ absl::StatusOr<FleetLog> ReadFleetLog(const ClientTarget& target,
     }
     TakeLog(part, places[part.device()], log);
   }
-  std::stable_sort(
-      log.lines.begin(), log.lines.end(),
-      [](const auto& a, const auto& b) { return a.time < b.time; });
+  SortByTime(log);
   return log;
+}
+
+absl::StatusOr<FleetLog> ReadWholeFleetLog(const ClientTarget& target,
+                                           const std::string& device,
+                                           base::LogLevel level,
+                                           LogPlaces& places) {
+  FleetLog all;
+  for (int round = 0; round < kRoundsMax; ++round) {
+    SHOAL_ASSIGN_OR_RETURN(FleetLog part,
+                           ReadFleetLog(target, device, level, places));
+    all.silent = std::move(part.silent);
+    if (part.lines.empty()) break;
+    all.lines.insert(all.lines.end(),
+                     std::make_move_iterator(part.lines.begin()),
+                     std::make_move_iterator(part.lines.end()));
+  }
+  SortByTime(all);
+  return all;
 }
 
 }  // namespace shoal::cli

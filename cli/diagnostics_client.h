@@ -54,6 +54,12 @@ absl::StatusOr<FleetLog> ReadFleetLog(const ClientTarget& target,
                                       const std::string& device,
                                       base::LogLevel level, LogPlaces& places);
 
+// All that devices keep: ReadFleetLog() until nothing comes.
+absl::StatusOr<FleetLog> ReadWholeFleetLog(const ClientTarget& target,
+                                           const std::string& device,
+                                           base::LogLevel level,
+                                           LogPlaces& places);
+
 }  // namespace shoal::cli
 
 #endif  // SHOAL_CLI_DIAGNOSTICS_CLIENT_H_

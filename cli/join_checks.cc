@@ -114,10 +114,20 @@ std::string EndpointOf(const HostPort& to) {
                       to.port);
 }
 
+// Whether the host says anything at all: to a ping, or that nobody listens at
+// another port.
+bool IsThere(const HostPort& to, const std::string& address) {
+  constexpr absl::Duration kTime = absl::Seconds(1);
+  constexpr uint16_t kUnusedPort = 1;
+  if (Pings(address, kTime).value_or(false)) return true;
+  const absl::Status other = transport::TryConnect(
+      EndpointOf({to.host, kUnusedPort}), absl::Now() + kTime);
+  return other.ok() || absl::StrContains(other.message(), "refused");
+}
+
 // Why nobody answered: what else the host says tells it.
 Finding NoAnswer(const JoinCheckOptions& options, const HostPort& to,
                  const std::string& address) {
-  constexpr absl::Duration kPingTime = absl::Seconds(1);
   constexpr char kCheck[] = "port";
   const std::string value =
       absl::StrCat("no answer from ", options.address, " within ",
@@ -126,10 +136,8 @@ Finding NoAnswer(const JoinCheckOptions& options, const HostPort& to,
       "run shoal doctor on ", to.host,
       ": connections half open there mean that it hears this device and its "
       "answers get lost (one-way link)");
-  const std::optional<bool> pings = Pings(address, kPingTime);
-  if (pings && *pings) {
-    return Fail(kCheck,
-                absl::StrCat(value, ", but ", to.host, " is there (ping)"),
+  if (IsThere(to, address)) {
+    return Fail(kCheck, absl::StrCat(value, ", but ", to.host, " is there"),
                 "a connection",
                 absl::StrCat("a firewall there drops what comes for port ",
                              to.port, ": sudo ufw allow ", to.port,
@@ -137,8 +145,7 @@ Finding NoAnswer(const JoinCheckOptions& options, const HostPort& to,
                              "tcp dport ",
                              to.port, " accept; and ", look));
   }
-  return Fail(kCheck,
-              absl::StrCat(value, pings ? ", nor does it answer a ping" : ""),
+  return Fail(kCheck, absl::StrCat(value, ", and no other sign of it"),
               "a connection",
               absl::StrCat("it is off, another address is its own now, packets "
                            "get lost one way (one-way link), or a firewall "

@@ -17,8 +17,6 @@ constexpr std::array kLater = {
     Later{"", "dashboard", "the operator's view of a fleet"},
     Later{"", "explain", "explaining a plan by measurement; use plan"},
     Later{"", "drain", "taking a device out of a running fleet"},
-    Later{"", "logs", "collecting the logs of a fleet"},
-    Later{"", "support-bundle", "collecting facts for a report"},
     Later{"bench", "e2e", "measuring whole runs; run --json tells"},
     Later{"model", "verify", "comparing model files; use model inspect"},
     Later{"plan", "--simulate", "planning for a described fleet"},

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/log_ring.h"
 #include "base/status_macros.h"
 #include "cli/cluster_find.h"
 #include "cli/flag_values.h"
@@ -52,6 +53,7 @@ struct ServeFlags {
 };
 
 void Say(absl::string_view line) {
+  base::LogRing::OfProcess().Add(base::LogLevel::kInfo, line);
   std::fprintf(stderr, "%s\n", std::string(line).c_str());
 }
 

@@ -31,6 +31,8 @@ void AddVerbs(Command& root) {
   AddNodesVerb(root);
   AddTopVerb(root);
   AddDoctorVerb(root);
+  AddLogsVerb(root);
+  AddSupportBundleVerb(root);
   AddTokenizeVerb(root);
   AddModelVerb(root);
   AddStoreVerb(root);

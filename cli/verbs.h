@@ -15,6 +15,7 @@ void AddDoctorVerb(Command& root);
 void AddHelpVerb(Command& root);
 void AddInitVerb(Command& root);
 void AddLaunchVerb(Command& root);
+void AddLogsVerb(Command& root);
 void AddModelVerb(Command& root);  // model inspect, quantize, synth
 void AddNodesVerb(Command& root);
 void AddPlanVerb(Command& root);
@@ -23,6 +24,7 @@ void AddServeVerb(Command& root);
 void AddStatusVerb(Command& root);
 void AddStopVerb(Command& root);
 void AddStoreVerb(Command& root);  // store list, gc, verify
+void AddSupportBundleVerb(Command& root);
 void AddTokenizeVerb(Command& root);
 void AddTopVerb(Command& root);
 void AddWorkerVerb(Command& root);

@@ -168,7 +168,7 @@ Finding CheckDiskRate(const DiskFacts& disk, const DeviceDuty& duty) {
       "every streamed weight waits for it: keep weights on a faster disk "
       "(--store DIR), give more memory (--memory) or a smaller share; what "
       "else reads: iostat -x 1; all request sizes: shoal bench disk ",
-      "--dir ", disk.folder);
+      "--store ", disk.folder);
   if (rate < kDiskRateMin || rate < planned * kDiskShareMin) {
     return Fail(kCheck, value, expected, fix);
   }

@@ -82,11 +82,10 @@ std::vector<InterfaceFacts> ReadInterfaces(const SystemFiles& files) {
   for (const std::string& name : files.List(kFolder)) {
     const std::string folder = absl::StrCat(kFolder, "/", name);
     if (files.Number(folder + "/type") == kLoopback) continue;
-    // Some drivers say "unknown" for ever; those that are down say so.
-    const std::string state = files.Text(folder + "/operstate").value_or("");
-    const bool is_up =
-        state == "up" ||
-        (state == "unknown" && files.Number(folder + "/carrier") == 1);
+    // Some drivers say "unknown" for ever, and one that has just come up is
+    // "down" for a second.
+    const bool is_up = files.Text(folder + "/operstate") == "up" ||
+                       files.Number(folder + "/carrier") == 1;
     if (!is_up) continue;
     InterfaceFacts facts;
     facts.name = name;

@@ -2,7 +2,6 @@
 // where a person looks, soon, and no token is wrong.
 
 #include <signal.h>
-#include <unistd.h>
 
 #include <functional>
 #include <memory>
@@ -14,10 +13,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "cli/subprocess.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "security/fleet_secrets.h"
+#include "tests/e2e/cable.h"
 #include "tests/e2e/fleet_processes.h"
 #include "tests/e2e/lab.h"
 
@@ -28,81 +27,13 @@ using cli::Program;
 using cli::ProgramOptions;
 using cli::ProgramResult;
 using ::testing::AllOf;
+using testing::Cable;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using testing::ReadWaiting;
 
 constexpr absl::Duration kToldWithin = absl::Seconds(40);
 constexpr absl::Duration kEndedWithin = absl::Seconds(20);
-
-// Two devices with an address each, and a cable between them.
-class Cable {
- public:
-  // Errors: kFailedPrecondition  not allowed here: says why
-  static absl::StatusOr<std::unique_ptr<Cable>> Plug() {
-    std::unique_ptr<Cable> cable(new Cable);
-    const absl::Status plugged = cable->SetUp();
-    if (plugged.ok()) return cable;
-    return absl::FailedPreconditionError(absl::StrCat(
-        "network namespaces cannot be made here: ", plugged.message()));
-  }
-  ~Cable() {
-    for (int device : {1, 2}) {
-      Ip({"netns", "del", NameOf(device)}).IgnoreError();
-    }
-  }
-
-  std::string AddressOf(int device) const {
-    return absl::StrCat("10.0.0.", device);
-  }
-  std::vector<std::string> Launcher(int device) const {
-    return {"/usr/bin/env", "ip", "netns", "exec", NameOf(device)};
-  }
-  // From here on what `device` sends goes to a hardware address that nobody
-  // has; what is sent to it arrives as before. It notices nothing itself.
-  absl::Status LoseWhatIsSentBy(int device) const {
-    return Ip({"-n", NameOf(device), "neigh", "replace", AddressOf(3 - device),
-               "lladdr", "02:00:00:00:00:99", "dev", "cable", "nud",
-               "permanent"});
-  }
-
- private:
-  static absl::Status Ip(const std::vector<std::string>& words) {
-    std::vector<std::string> command = {"ip"};
-    command.insert(command.end(), words.begin(), words.end());
-    const auto done = cli::RunSubprocess(
-        {.command = command, .silence_max = absl::Seconds(20)});
-    if (!done.ok()) return done.status();
-    return done->exit_code == 0 ? absl::OkStatus()
-                                : absl::InternalError(done->err);
-  }
-  std::string NameOf(int device) const {
-    return absl::StrCat("shoal-cable-", getpid(), "-", device);
-  }
-  absl::Status SetUp() const {
-    std::vector<std::vector<std::string>> lines = {
-        {"netns", "add", NameOf(1)},
-        {"netns", "add", NameOf(2)},
-        {"-n", NameOf(1), "link", "add", "cable", "type", "veth", "peer",
-         "cable", "netns", NameOf(2)}};
-    for (const int device : {1, 2}) {
-      const std::vector<std::string> in = {"-n", NameOf(device)};
-      for (const std::vector<std::string>& what :
-           std::vector<std::vector<std::string>>{
-               {"addr", "add", AddressOf(device) + "/24", "dev", "cable"},
-               {"link", "set", "cable", "up"},
-               {"link", "set", "lo", "up"}}) {
-        lines.push_back(in);
-        lines.back().insert(lines.back().end(), what.begin(), what.end());
-      }
-    }
-    for (const std::vector<std::string>& line : lines) {
-      const absl::Status done = Ip(line);
-      if (!done.ok()) return done;
-    }
-    return absl::OkStatus();
-  }
-};
 
 class LinkFaultTest : public testing::FleetProcessesTest {
  protected:
