@@ -14,7 +14,6 @@ struct Later {
 };
 
 constexpr std::array kLater = {
-    Later{"", "dashboard", "the operator's view of a fleet"},
     Later{"", "explain", "explaining a plan by measurement; use plan"},
     Later{"", "drain", "taking a device out of a running fleet"},
     Later{"bench", "e2e", "measuring whole runs; run --json tells"},

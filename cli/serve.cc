@@ -4,10 +4,8 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/cleanup/cleanup.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/log_ring.h"
@@ -16,6 +14,7 @@
 #include "cli/flag_values.h"
 #include "cli/flags_how.h"
 #include "cli/flags_where.h"
+#include "cli/http_flags.h"
 #include "cli/interrupt.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
@@ -41,10 +40,7 @@ constexpr absl::Duration kRetryInterval = absl::Seconds(2);
 
 struct ServeFlags {
   std::string model;
-  std::string http = "127.0.0.1:8080";
-  std::string api_key_file;
-  std::vector<std::string> host_names;
-  bool open = false;
+  HttpFlags http = {.address = "127.0.0.1:8080"};
   uint32_t slots = 0;  // 0: kSlotsDefault, or fewer where memory is short
   uint32_t waiting = 32;
   absl::Duration grace = absl::Seconds(10);
@@ -71,23 +67,17 @@ absl::StatusOr<std::unique_ptr<http::HttpServer>> StartHttp(
     const ServeFlags& flags, const SessionOptions& options,
     RequestQueue& queue) {
   http::HttpServer::Options server;
-  SHOAL_ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(flags.http));
+  SHOAL_ASSIGN_OR_RETURN(const HostPort address, HttpAddressOf(flags.http));
   server.host = address.host;
   server.port = address.port;
-  if (!flags.api_key_file.empty()) {
-    SHOAL_ASSIGN_OR_RETURN(
-        server.api_key, ReadSecretFile("--api-key-file", flags.api_key_file));
-  }
-  server.host_names = flags.host_names;
+  SHOAL_ASSIGN_OR_RETURN(server.api_key, ApiKeyOf(flags.http));
+  server.host_names = flags.http.host_names;
   server.model_name = std::filesystem::path(options.model).stem().string();
   server.connection_count_max =
       options.plan.run.session_count + flags.waiting + kSpareConnections;
   SHOAL_ASSIGN_OR_RETURN(auto started, http::HttpServer::Start(server, queue));
-  const std::string host = absl::StrContains(address.host, ':')
-                               ? absl::StrCat("[", address.host, "]")
-                               : address.host;
-  Say(absl::StrCat("HTTP at http://", host, ":", started->port(), "/v1, model ",
-                   server.model_name));
+  Say(absl::StrCat("HTTP at ", HttpUrl(address.host, started->port()),
+                   "/v1, model ", server.model_name));
   return started;
 }
 
@@ -176,41 +166,12 @@ absl::Status CheckServeFlags(ServeFlags& flags) {
     return absl::InvalidArgumentError(
         "--model is missing (a GGUF file, or a --cluster that names one)");
   }
-  SHOAL_ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(flags.http));
-  if (!IsLoopback(address.host) && flags.api_key_file.empty() && !flags.open) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--http ", flags.http,
-        " can be reached by other machines: ask for a key (--api-key-file), "
-        "add --http-open if everybody there may ask, or listen on 127.0.0.1"));
-  }
-  return absl::OkStatus();
+  return CheckHttpFlags(flags.http);
 }
 
 void AddServiceFlags(Command& verb, ServeFlags& flags) {
   constexpr char kGroup[] = "Service";
-  verb.AddFlag({.names = "--http",
-                .value = "HOST:PORT",
-                .help = "Where clients find it (127.0.0.1:8080)",
-                .group = kGroup},
-               SetText(&flags.http));
-  verb.AddFlag({.names = "--api-key-file",
-                .value = "FILE",
-                .help = "What clients must show as bearer token: its first "
-                        "line (nothing)",
-                .group = kGroup},
-               SetText(&flags.api_key_file));
-  verb.AddSwitch({.names = "--http-open",
-                  .help = "Beyond this machine, too, whoever reaches --http "
-                          "may ask, without a key",
-                  .group = kGroup},
-                 &flags.open);
-  verb.AddFlag({.names = "--http-host",
-                .value = "NAME",
-                .help = "A name under which clients without a key find it, "
-                        "besides localhost; repeat for more",
-                .group = kGroup,
-                .repeated = true},
-               AppendText(&flags.host_names));
+  AddHttpFlags(kGroup, verb, flags.http);
   verb.AddFlag({.names = "--slots",
                 .value = "N",
                 .help = "Requests served at a time, each with --ctx positions "

@@ -30,6 +30,7 @@ void AddVerbs(Command& root) {
   AddStatusVerb(root);
   AddNodesVerb(root);
   AddTopVerb(root);
+  AddDashboardVerb(root);
   AddDoctorVerb(root);
   AddLogsVerb(root);
   AddSupportBundleVerb(root);

@@ -26,6 +26,7 @@ void AddStopVerb(Command& root);
 void AddStoreVerb(Command& root);  // store list, gc, verify
 void AddSupportBundleVerb(Command& root);
 void AddTokenizeVerb(Command& root);
+void AddDashboardVerb(Command& root);
 void AddTopVerb(Command& root);
 void AddWorkerVerb(Command& root);
 

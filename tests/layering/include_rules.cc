@@ -25,15 +25,16 @@ const std::map<std::string, Folders>& Arrows() {
       {"parallel", {"base", "kernels", "transport"}},
       {"model", {"base", "kernels", "memory"}},
       {"worker",
-       {"base", "proto", "security", "kernels", "transport", "memory",
-        "health", "parallel", "model"}},
+       {"base", "proto", "security", "kernels", "transport", "memory", "health",
+        "parallel", "model"}},
       {"coordinator",
-       {"base", "proto", "security", "kernels", "transport", "memory",
-        "health", "parallel", "model"}},
+       {"base", "proto", "security", "kernels", "transport", "memory", "health",
+        "parallel", "model"}},
       {"http", {"base", "model", "coordinator"}},
+      {"dashboard", {"base", "coordinator", "http"}},
       {"cli",
-       {"base", "proto", "security", "kernels", "transport", "memory",
-        "health", "parallel", "model", "worker", "coordinator", "http"}},
+       {"base", "proto", "security", "kernels", "transport", "memory", "health",
+        "parallel", "model", "worker", "coordinator", "http", "dashboard"}},
   };
   return arrows;
 }
@@ -56,7 +57,7 @@ const std::vector<Library>& Libraries() {
        {"grpc/", "grpc++/", "grpcpp/"},
        {".grpc.pb.h"},
        {"security", "worker", "coordinator", "cli"}},
-      {"cpp-httplib", {"httplib.h"}, {}, {"http"}},
+      {"cpp-httplib", {"httplib.h"}, {}, {"http", "dashboard"}},
       {"OpenSSL", {"openssl/"}, {}, {"security"}},
       {"the command line parser", {"CLI/", "absl/flags/"}, {}, {"cli"}},
       {"ncurses", {"ncurses", "curses.h"}, {}, {"cli"}},
@@ -127,9 +128,9 @@ bool Overlap(const Folders& a, const Folders& b) {
 }  // namespace
 
 std::vector<std::string> ProductFolders() {
-  return {"base",   "proto",       "security", "kernels", "transport",
-          "memory", "health",      "parallel", "model",   "worker",
-          "coordinator", "http",     "cli"};
+  return {"base",        "proto",  "security",  "kernels", "transport",
+          "memory",      "health", "parallel",  "model",   "worker",
+          "coordinator", "http",   "dashboard", "cli"};
 }
 
 std::vector<Finding> CheckArrows(const Tree& tree) {
