@@ -72,6 +72,11 @@ json DeviceJson(const RunFacts& facts, const parallel::RankReport& report) {
   device["stall_ms_per_pass"] = MillisecondsPerPass(report.stall, report);
   device["wait_ms_per_pass"] = MillisecondsPerPass(report.wait, report);
   device["exchange_ms_per_pass"] = MillisecondsPerPass(report.exchange, report);
+  json waited_for = json::array();
+  for (const absl::Duration time : report.waited_for) {
+    waited_for.push_back(MillisecondsPerPass(time, report));
+  }
+  device["waited_for_ms_per_pass"] = std::move(waited_for);
   device["sent_bytes_per_pass"] = PerPass(report.sent_bytes, report);
   device["received_bytes_per_pass"] = PerPass(report.received_bytes, report);
   return device;

@@ -235,6 +235,9 @@ parallel::RankReport ReportFromProto(const proto::Report& report) {
   to.stall = absl::Nanoseconds(report.stall_ns());
   to.wait = absl::Nanoseconds(report.wait_ns());
   to.exchange = absl::Nanoseconds(report.exchange_ns());
+  for (const int64_t time : report.waited_for_ns()) {
+    to.waited_for.push_back(absl::Nanoseconds(time));
+  }
   to.sent_bytes = report.sent_bytes();
   to.received_bytes = report.received_bytes();
   to.isa = report.isa();

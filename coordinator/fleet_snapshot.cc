@@ -91,6 +91,7 @@ void FillDeviceTokenTime(const TokenMeans& means, const TokenParts& parts,
   to.set_read_bytes(means.read_bytes);
   to.set_sent_bytes(means.sent_bytes);
   to.set_received_bytes(means.received_bytes);
+  for (const double time : means.waited_for_ms) to.add_waited_for_ms(time);
 }
 
 void FillCells(const FleetObserver& observer, proto::FleetSnapshot& to) {

@@ -30,6 +30,11 @@ TokenMeans MeansBetween(const RankReport& from, const RankReport& to) {
       PerPass(from.decode_read_bytes, to.decode_read_bytes, count);
   means.sent_bytes = PerPass(from.sent_bytes, to.sent_bytes, count);
   means.received_bytes = PerPass(from.received_bytes, to.received_bytes, count);
+  for (size_t r = 0; r < to.waited_for.size(); ++r) {
+    const absl::Duration before =
+        r < from.waited_for.size() ? from.waited_for[r] : absl::ZeroDuration();
+    means.waited_for_ms.push_back(PerPass(before, to.waited_for[r], count));
+  }
   return means;
 }
 

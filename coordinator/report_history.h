@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "parallel/rank.h"
@@ -22,6 +23,7 @@ struct TokenMeans {
   double read_bytes = 0;
   double sent_bytes = 0;
   double received_bytes = 0;
+  std::vector<double> waited_for_ms;  // by rank
 
   double work_ms() const { return compute_ms + stall_ms; }
   double total_ms() const { return work_ms() + exchange_ms + wait_ms; }

@@ -146,6 +146,9 @@ struct RankReport {
   uint64_t decode_passes = 0;
   uint64_t decode_read_bytes = 0;  // between the first and the last of them
   absl::Duration compute, stall, wait, exchange;  // sums over decode passes
+  // For whom it waited as a hub, by rank: a part of `wait`, charged to whoever
+  // came last to each exchange.
+  std::vector<absl::Duration> waited_for;
   uint64_t sent_bytes = 0;                        // sums over decode passes
   uint64_t received_bytes = 0;
   std::string isa;

@@ -177,6 +177,9 @@ proto::Report ToProto(const parallel::RankReport& report) {
   to.set_stall_ns(absl::ToInt64Nanoseconds(report.stall));
   to.set_wait_ns(absl::ToInt64Nanoseconds(report.wait));
   to.set_exchange_ns(absl::ToInt64Nanoseconds(report.exchange));
+  for (const absl::Duration time : report.waited_for) {
+    to.add_waited_for_ns(absl::ToInt64Nanoseconds(time));
+  }
   to.set_sent_bytes(report.sent_bytes);
   to.set_received_bytes(report.received_bytes);
   to.set_isa(report.isa);

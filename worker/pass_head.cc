@@ -68,14 +68,16 @@ absl::Status PassRunner::GatherLogits(const PhaseWork& work,
   const auto rows = static_cast<uint32_t>(logits_tokens_.size());
   const BlockKey key = KeyOf(work, FrameType::kLogits);
   const uint64_t vocabulary = rank_.spec().vocabulary;
+  stragglers_.BeginExchange();
   for (const HeadSlice& slice : work.slices) {
     if (slice.rank == own_rank_) continue;
     const uint64_t row_bytes = slice.count * sizeof(float);
     const uint32_t piece = parallel::PieceTokens(row_bytes);
     for (uint32_t begin = 0; begin < rows; begin += piece) {
       const uint32_t count = std::min(piece, rows - begin);
-      SHOAL_ASSIGN_OR_RETURN(const auto bytes,
-                             Receive(slice.rank, key, begin, count, row_bytes));
+      SHOAL_ASSIGN_OR_RETURN(
+          const auto bytes,
+          ReceiveAtHub(slice.rank, key, begin, count, row_bytes));
       const Stopwatch watch = Exchanging(work.layer, work.phase);
       for (uint32_t row = 0; row < count; ++row) {
         std::memcpy(logits.data() + (begin + row) * vocabulary + slice.begin,
@@ -83,6 +85,7 @@ absl::Status PassRunner::GatherLogits(const PhaseWork& work,
       }
     }
   }
+  stragglers_.EndExchange();
   return absl::OkStatus();
 }
 

@@ -20,7 +20,8 @@ PassRunner::PassRunner(LoadedRank& rank, transport::ChannelGroup* channels,
       hidden_(rank.spec().hidden),
       trace_(rank.trace().get()),
       hub_work_(rank),
-      acquired_(rank.views().size()) {}
+      acquired_(rank.views().size()),
+      stragglers_(rank.setup().plan.rank_count()) {}
 
 absl::Status PassRunner::Run(const parallel::Pass& pass,
                              std::span<const float> embedded,
@@ -29,6 +30,7 @@ absl::Status PassRunner::Run(const parallel::Pass& pass,
   const base::TraceScope scope(
       trace_, {.count = pass.token_count(), .kind = base::TraceKind::kPass});
   times_ = PassTimes();
+  stragglers_.BeginPass();
   const absl::Duration stall_before = rank_.cache().counters().stall;
   SHOAL_RETURN_IF_ERROR(BeginPass(pass));
   const auto& stages = rank_.stages();
@@ -137,6 +139,15 @@ absl::StatusOr<std::span<const std::byte>> PassRunner::Receive(
   return parallel::ReceivePiece(channels_->To(rank), key, begin, count,
                                 bytes_per_token,
                                 rank_.setup().options.data_timeout);
+}
+
+absl::StatusOr<std::span<const std::byte>> PassRunner::ReceiveAtHub(
+    uint32_t rank, const BlockKey& key, uint32_t begin, uint32_t count,
+    uint64_t bytes_per_token) {
+  const absl::Duration before = times_.wait;
+  auto bytes = Receive(rank, key, begin, count, bytes_per_token);
+  stragglers_.Received(rank, times_.wait - before);
+  return bytes;
 }
 
 absl::Status PassRunner::Send(std::span<const uint32_t> ranks,

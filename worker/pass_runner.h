@@ -20,6 +20,7 @@
 #include "worker/loaded_rank.h"
 #include "worker/pass_times.h"
 #include "worker/phase_work.h"
+#include "worker/stragglers.h"
 
 namespace shoal::worker {
 
@@ -45,6 +46,10 @@ class PassRunner {
 
   // Of the last pass.
   const PassTimes& times() const { return times_; }
+  // For whom this rank waited as a hub, by rank; part of times().wait.
+  std::span<const absl::Duration> waited_for() const {
+    return stragglers_.waited_for();
+  }
 
  private:
   using UnitBatch = absl::FunctionRef<void(std::span<const model::UnitView>)>;
@@ -108,6 +113,10 @@ class PassRunner {
   absl::StatusOr<std::span<const std::byte>> Receive(
       uint32_t rank, const parallel::BlockKey& key, uint32_t begin,
       uint32_t count, uint64_t bytes_per_token);
+  // The same at a hub, in an exchange that has begun.
+  absl::StatusOr<std::span<const std::byte>> ReceiveAtHub(
+      uint32_t rank, const parallel::BlockKey& key, uint32_t begin,
+      uint32_t count, uint64_t bytes_per_token);
   absl::Status Send(std::span<const uint32_t> ranks,
                     const parallel::BlockKey& key, uint32_t tokens,
                     uint64_t bytes_per_token, parallel::WritePiece write);
@@ -141,6 +150,7 @@ class PassRunner {
   std::vector<TokenRange> parts_;
   std::vector<const std::byte*> sums_;  // of a piece, by rank
   PassTimes times_;
+  Stragglers stragglers_;
 };
 
 }  // namespace shoal::worker

@@ -183,6 +183,7 @@ absl::Status PassRunner::ReduceAtHub(const PhaseWork& work, TokenRange part) {
   for (uint32_t begin = 0; begin < part.count; begin += piece) {
     const uint32_t count = std::min(piece, part.count - begin);
     const uint32_t token = part.begin + begin;
+    stragglers_.BeginExchange();
     for (size_t i = 0; i < work.ranks.size(); ++i) {
       if (work.ranks[i] == own_rank_) {
         sums_[i] = rank_.accumulator().data() + token * row_bytes;
@@ -191,9 +192,10 @@ absl::Status PassRunner::ReduceAtHub(const PhaseWork& work, TokenRange part) {
       // Each stays valid until the next frame from the same rank.
       SHOAL_ASSIGN_OR_RETURN(
           const auto bytes,
-          Receive(work.ranks[i], key, begin, count, row_bytes));
+          ReceiveAtHub(work.ranks[i], key, begin, count, row_bytes));
       sums_[i] = bytes.data();
     }
+    stragglers_.EndExchange();
     const Stopwatch watch = Exchanging(work.layer, work.phase);
     hub_work_.AddResults(work, payload, sums_, ResidualRows(token, count));
   }

@@ -95,6 +95,7 @@ absl::Status RankEngine::Load(
   base::MutexLock lock(mutex_);
   report_ = loaded_->facts();
   report_.epoch = setup.plan.epoch;
+  report_.waited_for.resize(setup.plan.rank_count());
   trace_ = loaded_->trace();
   aborted_ = absl::OkStatus();
   stops_ = false;
@@ -310,6 +311,10 @@ void RankEngine::CountPass(const parallel::Pass& pass, const Marks& before) {
   report_.stall += times.stall;
   report_.wait += times.wait;
   report_.exchange += times.exchange;
+  const auto waited_for = runner_->waited_for();
+  for (size_t r = 0; r < waited_for.size(); ++r) {
+    report_.waited_for[r] += waited_for[r];
+  }
   // Between two tokens rank 0 chooses the next, and the others wait for it.
   if (last_end) {
     const bool is_first = loaded_->setup().rank == 0;

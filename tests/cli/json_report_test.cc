@@ -39,6 +39,7 @@ RunFacts TwoDevices() {
     report.exchange = absl::Milliseconds(1);
     report.sent_bytes = 400;
     report.received_bytes = 800;
+    report.waited_for = {absl::ZeroDuration(), absl::Milliseconds(6)};
     facts.reports.push_back(report);
   }
   return facts;
@@ -70,6 +71,7 @@ TEST(JsonReportTest, HasEveryFieldOfTheDesign) {
   EXPECT_EQ(desk["exchange_ms_per_pass"], 0.25);
   EXPECT_EQ(desk["sent_bytes_per_pass"], 100);
   EXPECT_EQ(desk["received_bytes_per_pass"], 200);
+  EXPECT_EQ(desk["waited_for_ms_per_pass"], nlohmann::json({0.0, 1.5}));
 }
 
 TEST(JsonReportTest, WithoutDecodePassesThereIsNothingPerPass) {
