@@ -9,6 +9,7 @@ void AddBenchVerb(Command& root) {
   AddBenchDiskVerb(bench);
   AddBenchNetVerb(bench);
   AddBenchAllreduceVerb(bench);
+  AddBenchE2eVerb(bench);
 }
 
 }  // namespace shoal::cli

@@ -10,6 +10,7 @@ namespace shoal::cli {
 void AddBenchAllreduceVerb(Command& bench);
 void AddBenchCpuVerb(Command& bench);
 void AddBenchDiskVerb(Command& bench);
+void AddBenchE2eVerb(Command& bench);
 void AddBenchNetVerb(Command& bench);
 
 }  // namespace shoal::cli

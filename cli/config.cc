@@ -161,7 +161,7 @@ void AddCheckVerb(Command& config) {
   verb.SetRunner([flags] { return Check(*flags); });
 }
 
-void AddExplainVerb(Command& config) {
+void AddConfigExplainVerb(Command& config) {
   Command& verb = config.AddVerb(
       "explain", "Every value of a cluster file, and where it comes from");
   auto flags = std::make_shared<ExplainFlags>();
@@ -197,7 +197,7 @@ void AddExplainVerb(Command& config) {
 void AddConfigVerb(Command& root) {
   Command& config = root.AddVerb("config", "Looks at cluster files");
   AddCheckVerb(config);
-  AddExplainVerb(config);
+  AddConfigExplainVerb(config);
 }
 
 }  // namespace shoal::cli

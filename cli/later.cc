@@ -14,9 +14,7 @@ struct Later {
 };
 
 constexpr std::array kLater = {
-    Later{"", "explain", "explaining a plan by measurement; use plan"},
     Later{"", "drain", "taking a device out of a running fleet"},
-    Later{"bench", "e2e", "measuring whole runs; run --json tells"},
     Later{"model", "verify", "comparing model files; use model inspect"},
     Later{"plan", "--simulate", "planning for a described fleet"},
 };

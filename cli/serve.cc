@@ -17,6 +17,7 @@
 #include "cli/http_flags.h"
 #include "cli/interrupt.h"
 #include "cli/session.h"
+#include "cli/trace_file.h"
 #include "cli/verbs.h"
 #include "coordinator/request_queue.h"
 #include "http/server.h"
@@ -37,6 +38,8 @@ static_assert(parallel::kSessionCountMax + kWaitingMax + kSpareConnections <=
 // How often the state of the fleet is looked at while nothing runs.
 constexpr absl::Duration kWatchInterval = absl::Milliseconds(300);
 constexpr absl::Duration kRetryInterval = absl::Seconds(2);
+// Requests in a trace: more than its events of devices cover.
+constexpr uint32_t kTracedRequestsMax = 10000;
 
 struct ServeFlags {
   std::string model;
@@ -120,10 +123,17 @@ bool Recover(Session& session, RequestQueue& queue,
 
 absl::Status Serve(const ServeFlags& flags) {
   InterruptWatcher interrupt;
+  std::unique_ptr<TraceFile> trace;
+  if (!flags.how.trace.empty()) {
+    SHOAL_ASSIGN_OR_RETURN(trace, TraceFile::Create(flags.how.trace));
+  }
   SHOAL_ASSIGN_OR_RETURN(const SessionOptions options, OptionsOf(flags));
   SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session,
                          Session::Create(options, interrupt));
-  RequestQueue queue({flags.waiting}, session->coordinator());
+  RequestQueue::Options queue_options;
+  queue_options.waiting_count_max = flags.waiting;
+  if (trace != nullptr) queue_options.record_count_max = kTracedRequestsMax;
+  RequestQueue queue(queue_options, session->coordinator());
   session->coordinator().SetClientGenerator(
       [&queue](const auto& request, const auto& on_text, const auto& is_gone) {
         return queue.Generate(request, on_text, is_gone);
@@ -155,8 +165,13 @@ absl::Status Serve(const ServeFlags& flags) {
   }
   if (interrupt.interrupted()) Say("stopping");
   queue.Stop(absl::Now() + flags.grace);
+  absl::Status saved;
+  if (trace != nullptr) {
+    saved = SaveTrace(session->coordinator(), *trace, queue.records());
+  }
   // That is how a service is ended: no fault.
-  return interrupt.interrupted() ? absl::OkStatus() : status;
+  if (!interrupt.interrupted()) saved.Update(status);
+  return saved;
 }
 
 absl::Status CheckServeFlags(ServeFlags& flags) {
@@ -202,6 +217,7 @@ void AddServeVerb(Command& root) {
   AddServiceFlags(verb, *flags);
   AddWhereFlags(verb, flags->where);
   AddHowFlags(verb, flags->how);
+  AddTraceFlag(verb, flags->how);
   AddMemoryFileFlag(verb, flags->how);
   verb.SetDetails(
       "Clients of the OpenAI dialect find /v1/chat/completions,\n"

@@ -17,6 +17,7 @@ namespace {
 using base::TraceEvent;
 using base::TraceKind;
 using coordinator::RankTrace;
+using coordinator::RequestRecord;
 
 constexpr int kPassThread = 0;
 constexpr int kFirstReadThread = 1;
@@ -108,7 +109,45 @@ class Writer {
     }
   }
 
+  // `pid` is that of no device.
+  void AddRequests(std::vector<RequestRecord> requests, uint32_t pid) {
+    std::sort(requests.begin(), requests.end(),
+              [](const auto& a, const auto& b) { return a.number < b.number; });
+    std::vector<absl::Time> lanes;  // when the last request of each ended
+    Put(NameEvent("process_name", pid, 0, "requests"));
+    for (const RequestRecord& request : requests) {
+      auto lane = std::find_if(lanes.begin(), lanes.end(), [&](absl::Time end) {
+        return end <= request.submitted;
+      });
+      if (lane == lanes.end()) {
+        lane = lanes.insert(lanes.end(), absl::InfinitePast());
+        const auto number = static_cast<int>(lanes.size() - 1);
+        Put(NameEvent("thread_name", pid, number,
+                      absl::StrCat("requests ", number)));
+      }
+      *lane = request.ended;
+      const auto tid = static_cast<int>(lane - lanes.begin());
+      PutRequest(request, "queued", pid, tid, request.submitted, request.begun);
+      PutRequest(request, "prompt", pid, tid, request.begun,
+                 request.first_token);
+      PutRequest(request, "answer", pid, tid, request.first_token,
+                 request.ended);
+    }
+  }
+
  private:
+  void PutRequest(const RequestRecord& request, const char* name, uint32_t pid,
+                  int tid, absl::Time begin, absl::Time end) {
+    const int64_t begin_ns = absl::ToUnixNanos(begin);
+    Put(absl::StrFormat(
+        "{\"ph\":\"X\",\"name\":\"%s\",\"pid\":%d,\"tid\":%d,\"ts\":%.3f,"
+        "\"dur\":%.3f,\"args\":{\"request\":%d,\"prompt_tokens\":%d,"
+        "\"generated_tokens\":%d,\"outcome\":\"%s\"}}",
+        name, pid, tid, static_cast<double>(begin_ns - origin_ns_) / 1000,
+        absl::ToDoubleMicroseconds(end - begin), request.number,
+        request.prompt_tokens, request.generated_tokens, request.outcome));
+  }
+
   void Put(const std::string& event) {
     std::fprintf(file_, "%s\n%s", first_ ? "" : ",", event.c_str());
     first_ = false;
@@ -138,8 +177,12 @@ absl::Status TraceFile::Failure() const {
       "--trace ", path_, ": cannot be written: ", std::strerror(errno)));
 }
 
-absl::Status TraceFile::Write(const std::vector<RankTrace>& traces) {
+absl::Status TraceFile::Write(const std::vector<RankTrace>& traces,
+                              const std::vector<RequestRecord>& requests) {
   int64_t origin_ns = std::numeric_limits<int64_t>::max();
+  for (const RequestRecord& request : requests) {
+    origin_ns = std::min(origin_ns, absl::ToUnixNanos(request.submitted));
+  }
   for (const RankTrace& trace : traces) {
     for (const TraceEvent& event : trace.events) {
       origin_ns = std::min(origin_ns, event.begin_ns);
@@ -147,7 +190,12 @@ absl::Status TraceFile::Write(const std::vector<RankTrace>& traces) {
   }
   std::fputs("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[", file_);
   Writer writer(file_, origin_ns);
-  for (const RankTrace& trace : traces) writer.AddDevice(trace);
+  uint32_t pid = 0;
+  for (const RankTrace& trace : traces) {
+    writer.AddDevice(trace);
+    pid = std::max(pid, trace.rank + 1);
+  }
+  if (!requests.empty()) writer.AddRequests(requests, pid);
   std::fputs("\n]}\n", file_);
   const bool written = std::ferror(file_) == 0;
   if (std::fclose(std::exchange(file_, nullptr)) != 0 || !written) {
@@ -156,7 +204,8 @@ absl::Status TraceFile::Write(const std::vector<RankTrace>& traces) {
   return absl::OkStatus();
 }
 
-absl::Status SaveTrace(coordinator::Coordinator& coordinator, TraceFile& file) {
+absl::Status SaveTrace(coordinator::Coordinator& coordinator, TraceFile& file,
+                       const std::vector<RequestRecord>& requests) {
   const std::vector<RankTrace> traces = coordinator.Traces();
   const uint32_t devices = coordinator.plan().rank_count();
   for (const RankTrace& trace : traces) {
@@ -171,7 +220,7 @@ absl::Status SaveTrace(coordinator::Coordinator& coordinator, TraceFile& file) {
     std::fprintf(stderr, "--trace: %zu of %u devices did not answer\n",
                  devices - traces.size(), devices);
   }
-  return file.Write(traces);
+  return file.Write(traces, requests);
 }
 
 }  // namespace shoal::cli

@@ -11,13 +11,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/request_record.h"
 
 namespace shoal::cli {
 
 // The format is that of "Trace Event Format" (Chromium), complete events in an
 // object: chrome://tracing and ui.perfetto.dev read it. A process for each
 // device; its first thread has the passes, with stalls, waits and exchanges
-// inside, the others its reads.
+// inside, the others its reads. The requests of a service are a process of
+// their own, with as many threads as there were requests at a time.
 class TraceFile {
  public:
   // Opens the file, so that a run does not end with a path that was wrong.
@@ -27,7 +29,8 @@ class TraceFile {
   ~TraceFile();
 
   // Errors: kUnavailable  it cannot be written
-  absl::Status Write(const std::vector<coordinator::RankTrace>& traces);
+  absl::Status Write(const std::vector<coordinator::RankTrace>& traces,
+                     const std::vector<coordinator::RequestRecord>& requests);
 
  private:
   TraceFile(std::string path, std::FILE* file)
@@ -42,7 +45,9 @@ class TraceFile {
 // Collects the traces of all devices, writes them, and tells on standard error
 // if they are not whole.
 // Errors: as TraceFile::Write()
-absl::Status SaveTrace(coordinator::Coordinator& coordinator, TraceFile& file);
+absl::Status SaveTrace(
+    coordinator::Coordinator& coordinator, TraceFile& file,
+    const std::vector<coordinator::RequestRecord>& requests = {});
 
 }  // namespace shoal::cli
 

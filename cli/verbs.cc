@@ -29,6 +29,7 @@ void AddVerbs(Command& root) {
   AddStopVerb(root);
   AddStatusVerb(root);
   AddNodesVerb(root);
+  AddExplainVerb(root);
   AddTopVerb(root);
   AddDashboardVerb(root);
   AddDoctorVerb(root);

@@ -27,6 +27,7 @@ void AddStoreVerb(Command& root);  // store list, gc, verify
 void AddSupportBundleVerb(Command& root);
 void AddTokenizeVerb(Command& root);
 void AddDashboardVerb(Command& root);
+void AddExplainVerb(Command& root);
 void AddTopVerb(Command& root);
 void AddWorkerVerb(Command& root);
 

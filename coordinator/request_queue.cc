@@ -117,7 +117,12 @@ absl::StatusOr<std::shared_ptr<RequestStream>> RequestQueue::Submit(
         "--queue"));
   }
   auto stream = std::make_shared<RequestStream>();
-  waiting_.push_back({*std::move(prepared), stream});
+  Request& added = waiting_.emplace_back();
+  added.generation = *std::move(prepared);
+  added.stream = stream;
+  added.record.number = ++submitted_count_;
+  added.record.submitted = absl::Now();
+  added.record.prompt_tokens = added.generation->prompt_count();
   counters_.waiting_count = static_cast<uint32_t>(waiting_.size());
   changed_.NotifyAll();
   return stream;
@@ -188,6 +193,18 @@ ServiceCounters RequestQueue::counters() const {
   return counters_;
 }
 
+std::vector<RequestRecord> RequestQueue::records() const {
+  base::MutexLock lock(mutex_);
+  return records_;
+}
+
+void RequestQueue::Keep(RequestRecord& record) {
+  if (records_.size() >= options_.record_count_max) return;
+  record.ended = absl::Now();
+  if (record.generated_tokens == 0) record.first_token = record.ended;
+  records_.push_back(std::move(record));
+}
+
 // False: the thread is to end.
 bool RequestQueue::AwaitWork() {
   base::MutexLock lock(mutex_);
@@ -202,6 +219,7 @@ bool RequestQueue::AwaitWork() {
     while (state_ == ServiceState::kReady && !waiting_.empty() &&
            active_.size() < session_count_) {
       active_.push_back(std::move(waiting_.front()));
+      active_.back().record.begun = absl::Now();
       waiting_.pop_front();
     }
     counters_.waiting_count = static_cast<uint32_t>(waiting_.size());
@@ -264,6 +282,14 @@ void RequestQueue::EndRequest(Request& request) {
   absl::StatusOr<GenerateResult> result = request.generation->TakeResult();
   {
     base::MutexLock lock(mutex_);
+    RequestRecord& record = request.record;
+    record.outcome =
+        result.ok() ? std::string(ToString(result->finish_reason)) : "failed";
+    if (result.ok()) {
+      record.generated_tokens = static_cast<uint32_t>(result->token_ids.size());
+      record.first_token = record.submitted + result->time_to_first_token;
+    }
+    Keep(record);
     if (!result.ok()) {
       ++counters_.failed_count;
     } else {
@@ -284,6 +310,8 @@ void RequestQueue::EndRequest(Request& request) {
 void RequestQueue::FailActive(const absl::Status& why) {
   for (Request& request : active_) {
     coordinator_.Release(*request.generation);
+    request.record.outcome = "failed";
+    Keep(request.record);
     request.stream->End(why);
   }
   counters_.failed_count += active_.size();

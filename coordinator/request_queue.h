@@ -20,6 +20,7 @@
 #include "coordinator/active_generation.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/generation.h"
+#include "coordinator/request_record.h"
 #include "coordinator/request_stream.h"
 
 namespace shoal::coordinator {
@@ -67,6 +68,8 @@ class RequestQueue {
     // How long Stop() lets a pass go on that has begun: one of a device that
     // hangs would take until that is noticed.
     absl::Duration pass_grace = absl::Seconds(2);
+    // So many requests are kept for records(): the first.
+    uint32_t record_count_max = 0;
   };
 
   // Begins as kLoading. `coordinator` is borrowed and must outlive this.
@@ -105,6 +108,8 @@ class RequestQueue {
   ServiceState state() const;
   absl::Status reason() const;  // of a state but kReady
   ServiceCounters counters() const;
+  // Of requests that were taken from the queue and have ended.
+  std::vector<RequestRecord> records() const;
 
  private:
   struct Request {
@@ -112,6 +117,7 @@ class RequestQueue {
     std::shared_ptr<RequestStream> stream;
     size_t sent_bytes = 0;     // of the text
     size_t sent_logprobs = 0;  // likewise
+    RequestRecord record;
   };
 
   absl::Status Refusal() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -121,6 +127,7 @@ class RequestQueue {
   void RunPass();
   void PassOnNews(Request& request);
   void EndRequest(Request& request) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Keep(RequestRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FailActive(const absl::Status& why)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnFault(const absl::Status& why) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -138,6 +145,8 @@ class RequestQueue {
   bool drops_active_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Request> waiting_ ABSL_GUARDED_BY(mutex_);
   ServiceCounters counters_ ABSL_GUARDED_BY(mutex_);
+  uint64_t submitted_count_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<RequestRecord> records_ ABSL_GUARDED_BY(mutex_);
 
   // Of the thread alone; its count is in counters_.
   std::vector<Request> active_;

@@ -1,12 +1,15 @@
 // `shoal bench net` and `allreduce` as a person runs them; not their figures.
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <set>
 #include <string>
 #include <tuple>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
@@ -94,6 +97,35 @@ TEST(BenchProgramTest, DiskReadsAFileThatIsThereByOneEngine) {
       RunProgram({"bench", "disk", "--file", path + "x"});
   EXPECT_EQ(missing.exit_code, 1);
   EXPECT_THAT(missing.err, HasSubstr(path + "x"));
+}
+
+TEST(BenchProgramTest, E2eMeasuresTheFleetAndThisDeviceAlone) {
+  const testing::TemporaryFolder folder;
+  const std::string page = folder.path() + "/report.html";
+  const ProgramResult result =
+      RunProgram({"bench", "e2e", "-m",
+                  absl::StrCat(std::getenv("SHOAL_SOURCE_DIR"),
+                               "/models/shoal-stories-3m-q8_0.gguf"),
+                  "--local", "2", "--threads", "1", "--prompt-tokens", "20",
+                  "--tokens", "5", "--runs", "2", "--store",
+                  folder.path() + "/store", "--json", "--html", page});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json report = json::parse(result.out);
+  ASSERT_EQ(report["rows"].size(), 2u);
+  for (const size_t row : {0, 1}) {
+    const json& fleet = report["rows"][row];
+    ASSERT_EQ(fleet["devices"].size(), 2 - row) << fleet;
+    EXPECT_GT(fleet["tokens_per_second"], 0);
+    EXPECT_GT(fleet["prompt_tokens_per_second"], 0);
+    for (const json& device : fleet["devices"]) {
+      EXPECT_GT(device["compute_ms"], 0);
+      EXPECT_EQ(device["sent_bytes_per_token"] > 0, row == 0) << device;
+    }
+  }
+  EXPECT_EQ(report["rows"][1]["fleet"], "1 device alone");
+  std::ifstream file(page);
+  EXPECT_THAT(std::string(std::istreambuf_iterator<char>(file), {}),
+              HasSubstr("1 device alone"));
 }
 
 TEST(BenchProgramTest, PeerIsForOurOwnUse) {

@@ -117,6 +117,8 @@ class RequestQueueTest : public ::testing::Test {
     return absl::OkStatus();
   }
 
+  static constexpr uint32_t kRecordCountMax = 3;
+
   void Load(uint32_t session_count, uint32_t chunk = 8,
             uint32_t waiting_count_max = 32) {
     plan_.run.context_positions = 64;
@@ -125,8 +127,10 @@ class RequestQueueTest : public ::testing::Test {
     plan_.chunk_tokens = chunk;
     const absl::Status loaded = coordinator_->LoadModel(path_, plan_, nullptr);
     ASSERT_TRUE(loaded.ok()) << loaded;
-    queue_ = std::make_unique<RequestQueue>(
-        RequestQueue::Options{waiting_count_max}, *coordinator_);
+    RequestQueue::Options options;
+    options.waiting_count_max = waiting_count_max;
+    options.record_count_max = kRecordCountMax;
+    queue_ = std::make_unique<RequestQueue>(options, *coordinator_);
     queue_->SetReady(session_count);
   }
 
@@ -274,6 +278,39 @@ TEST_F(RequestQueueTest, WhoComesFirstIsServedFirstAndTheQueueHasAnEnd) {
   EXPECT_EQ(rank_.passes()[1].token_count(), 1u);
   EXPECT_EQ(rank_.passes()[2].token_count(), 2u);
   EXPECT_EQ(queue_->counters().refused_count, 1u);
+}
+
+TEST_F(RequestQueueTest, RecordsWhenTheFirstRequestsWaitedAndWereAnswered) {
+  Load(1);
+  const absl::Time begin = absl::Now();
+  const auto first = Submit({5, 6}, 2);
+  gate_.AwaitArrivals(1);
+  const auto second = Submit({7}, 60);
+  const auto given_up = Submit({8}, 60);  // never taken from the queue
+  const auto third = Submit({9}, 1), fourth = Submit({10}, 1);
+  given_up->Cancel();
+  second->Cancel();
+  gate_.LetAll();
+  ASSERT_TRUE(EndOf(*fourth).ok());
+  const std::vector<RequestRecord> records = queue_->records();
+  ASSERT_EQ(records.size(), kRecordCountMax) << "the fourth is one too many";
+  EXPECT_EQ(records[0].number, 1u);
+  EXPECT_EQ(records[0].prompt_tokens, 2u);
+  EXPECT_EQ(records[0].generated_tokens, 2u);
+  EXPECT_EQ(records[0].outcome, "length");
+  EXPECT_EQ(records[1].number, 2u);
+  EXPECT_EQ(records[1].outcome, "cancelled");
+  EXPECT_EQ(records[2].number, 4u);
+  absl::Time taken = begin;
+  for (const RequestRecord& record : records) {
+    EXPECT_LE(begin, record.submitted);
+    EXPECT_LE(record.submitted, record.begun);
+    // One after the other.
+    EXPECT_LE(taken, record.begun);
+    EXPECT_LE(record.begun, record.first_token);
+    EXPECT_LE(record.first_token, record.ended);
+    taken = record.ended;
+  }
 }
 
 TEST_F(RequestQueueTest, WhoGivesUpMakesRoom) {

@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -123,6 +125,46 @@ TEST_F(ServeProcessTest, AWorkerThatIsKilledIsReplacedAndTheTextIsTheSame) {
   }
   EXPECT_EQ(Story(), before);
   EXPECT_NE(cli::ChildrenOf(service_->pid()), workers);
+}
+
+TEST_F(ServeProcessTest, ATraceHasTheRequestsBesideTheDevices) {
+  const std::string path = cache_.File("trace.json");
+  ASSERT_NO_FATAL_FAILURE(
+      Serve({"--local", "2", "--slots", "1", "--trace", path}));
+  std::thread other([&] {
+    TextOf(NewClient()->Post("/v1/completions", kStory, "application/json"));
+  });
+  Story();
+  other.join();
+  service_->Signal(SIGTERM);
+  ASSERT_EQ(service_->Wait().exit_code, 0) << service_->so_far().err;
+  std::ifstream file(path);
+  const json trace = json::parse(file);
+  std::map<std::string, std::vector<json>> events;
+  for (const json& event : trace["traceEvents"]) {
+    events[event["name"]].push_back(event);
+  }
+  ASSERT_EQ(events["answer"].size(), 2u);
+  double queued = 0;
+  for (size_t i = 0; i < 2; ++i) {
+    const json& answer = events["answer"][i];
+    EXPECT_EQ(answer["args"]["generated_tokens"], 40);
+    EXPECT_EQ(answer["args"]["outcome"], "length");
+    queued = std::max(queued, events["queued"][i]["dur"].get<double>());
+    // Its 39 later tokens are passes of both devices, on the same clock.
+    const double begin = answer["ts"];
+    const double end = begin + answer["dur"].get<double>();
+    std::map<int, int> passes;
+    for (const json& pass : events["pass"]) {
+      const double middle =
+          pass["ts"].get<double>() + pass["dur"].get<double>() / 2;
+      if (begin < middle && middle < end) ++passes[pass["pid"]];
+    }
+    for (const int device : {0, 1}) EXPECT_NEAR(passes[device], 39, 2);
+    EXPECT_EQ(answer["pid"], 2);
+  }
+  // One of them waited for the other.
+  EXPECT_GE(queued, 0.5 * events["answer"][0]["dur"].get<double>());
 }
 
 TEST_F(ServeProcessTest, GivesMemoryUpThoughNobodyAsksForAnything) {
