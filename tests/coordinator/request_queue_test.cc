@@ -283,23 +283,24 @@ TEST_F(RequestQueueTest, WhoComesFirstIsServedFirstAndTheQueueHasAnEnd) {
 TEST_F(RequestQueueTest, RecordsWhenTheFirstRequestsWaitedAndWereAnswered) {
   Load(1);
   const absl::Time begin = absl::Now();
-  const auto first = Submit({5, 6}, 2);
+  const auto first = Submit({5, 6}, 60);
   gate_.AwaitArrivals(1);
-  const auto second = Submit({7}, 60);
-  const auto given_up = Submit({8}, 60);  // never taken from the queue
-  const auto third = Submit({9}, 1), fourth = Submit({10}, 1);
+  const auto given_up = Submit({7}, 60);  // never taken from the queue
+  const auto third = Submit({8, 8, 8}, 2), fourth = Submit({9}, 1),
+             fifth = Submit({10}, 1);
   given_up->Cancel();
-  second->Cancel();
+  first->Cancel();
   gate_.LetAll();
-  ASSERT_TRUE(EndOf(*fourth).ok());
+  ASSERT_TRUE(EndOf(*fifth).ok());
   const std::vector<RequestRecord> records = queue_->records();
-  ASSERT_EQ(records.size(), kRecordCountMax) << "the fourth is one too many";
+  ASSERT_EQ(records.size(), kRecordCountMax) << "the fifth is one too many";
   EXPECT_EQ(records[0].number, 1u);
   EXPECT_EQ(records[0].prompt_tokens, 2u);
-  EXPECT_EQ(records[0].generated_tokens, 2u);
-  EXPECT_EQ(records[0].outcome, "length");
-  EXPECT_EQ(records[1].number, 2u);
-  EXPECT_EQ(records[1].outcome, "cancelled");
+  EXPECT_EQ(records[0].outcome, "cancelled");
+  EXPECT_EQ(records[1].number, 3u);
+  EXPECT_EQ(records[1].prompt_tokens, 3u);
+  EXPECT_EQ(records[1].generated_tokens, 2u);
+  EXPECT_EQ(records[1].outcome, "length");
   EXPECT_EQ(records[2].number, 4u);
   absl::Time taken = begin;
   for (const RequestRecord& record : records) {
