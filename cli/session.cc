@@ -115,13 +115,17 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Start(
     const SessionOptions& options, InterruptWatcher& interrupt) {
   SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
                          Create(options, interrupt));
+  std::string address;
   if (session->has_workers()) {
-    SHOAL_ASSIGN_OR_RETURN(const std::string address, session->StartFleet());
-    if (options.expect == 0 && options.optional_names.empty()) {
-      session->progress_.Say(absl::StrCat("coordinator at ", address));
-    }
+    SHOAL_ASSIGN_OR_RETURN(address, session->StartFleet());
   }
   SHOAL_RETURN_IF_ERROR(session->Load());
+  // For those who want to watch; who waits for others has said where, and a
+  // fleet that could not be loaded has one line for its fault.
+  if (!address.empty() && options.expect == 0 &&
+      options.optional_names.empty()) {
+    session->progress_.Say(absl::StrCat("coordinator at ", address));
+  }
   return session;
 }
 
