@@ -201,7 +201,7 @@ std::vector<RequestRecord> RequestQueue::records() const {
 void RequestQueue::Keep(RequestRecord& record) {
   if (records_.size() >= options_.record_count_max) return;
   record.ended = absl::Now();
-  if (record.generated_tokens == 0) record.first_token = record.ended;
+  if (record.first_token == absl::Time()) record.first_token = record.ended;
   records_.push_back(std::move(record));
 }
 
@@ -267,6 +267,10 @@ void RequestQueue::RunPass() {
 
 void RequestQueue::PassOnNews(Request& request) {
   const GenerateResult& result = request.generation->result();
+  absl::Time& first_token = request.record.first_token;
+  if (first_token == absl::Time() && !result.token_ids.empty()) {
+    first_token = absl::Now();
+  }
   const auto text = absl::string_view(result.text).substr(request.sent_bytes);
   std::vector<ChoiceLogprobs> logprobs(
       result.logprobs.begin() + static_cast<ptrdiff_t>(request.sent_logprobs),
@@ -287,7 +291,6 @@ void RequestQueue::EndRequest(Request& request) {
         result.ok() ? std::string(ToString(result->finish_reason)) : "failed";
     if (result.ok()) {
       record.generated_tokens = static_cast<uint32_t>(result->token_ids.size());
-      record.first_token = record.submitted + result->time_to_first_token;
     }
     Keep(record);
     if (!result.ok()) {

@@ -14,7 +14,7 @@ struct RequestRecord {
   uint64_t number = 0;  // counted from 1, as they came
   absl::Time submitted;
   absl::Time begun;        // it was taken from the queue
-  absl::Time first_token;  // `ended` where there was none
+  absl::Time first_token;  // after its pass; `ended` where there was none
   absl::Time ended;
   uint32_t prompt_tokens = 0;
   uint32_t generated_tokens = 0;
