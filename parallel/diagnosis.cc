@@ -17,6 +17,11 @@ namespace {
 constexpr double kAwaitedNotable = 0.1;
 // A disk below this part of what the others' disks do is a slow one.
 constexpr double kSlowDiskPart = 0.5;
+// A link that is to blame is not beside a processor that computes longer than
+// the others by this part of the time on the wire.
+constexpr double kDelayingPart = 0.33;
+// The time on the wire that round trips of small messages explain.
+constexpr double kRoundTripSlack = 1.5;
 // A remedy that gains less is not worth the trouble.
 constexpr double kGainNotable = 0.05;
 // More that gains less than this again is not asked for.
@@ -99,7 +104,13 @@ Bottleneck CauseOf(const TokenModel& model, uint32_t rank) {
     if (best == absl::InfiniteDuration()) best = absl::ZeroDuration();
     wire = absl::ToDoubleSeconds(model.WireTime(rank) - best);
   }
-  if (wire > stall && wire > compute) return Bottleneck::kLink;
+  // A processor that is short of time delays its frames, too: longer than the
+  // round trip of a small message explains.
+  const bool delays = device.round_trip && compute > kDelayingPart * wire &&
+                      wire > kRoundTripSlack *
+                                 absl::ToDoubleSeconds(*device.round_trip) *
+                                 cost.exchange_count;
+  if (wire > stall && wire > compute && !delays) return Bottleneck::kLink;
   if (compute >= stall) return Bottleneck::kProcessor;
   const double others = MedianOfOthers(cost, rank, [&](uint32_t r) {
     return cost.devices[r].disk_bytes_per_second;

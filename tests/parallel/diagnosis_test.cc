@@ -217,6 +217,26 @@ TEST(DiagnosisTest, NamesASlowLinkAndWhatItIsWorthToLeaveTheDeviceOut) {
   ExpectGains(devices, diagnosis);
 }
 
+// It is late with its frames, too, but not because of the network.
+TEST(DiagnosisTest, AProcessorWithoutTimeIsNotTakenForASlowLink) {
+  std::vector<Device> devices(4);
+  devices[3].seconds = 0.6;
+  FleetCost cost = Simulate(devices);
+  cost.devices[3].wait += absl::Milliseconds(150);
+  for (const int r : {0, 1, 2}) {
+    cost.devices[static_cast<size_t>(r)].wait += absl::Milliseconds(150);
+  }
+  cost.devices[3].awaited += absl::Milliseconds(150);
+  auto model = TokenModel::Create(cost);
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ(Diagnose(*model).cause, Bottleneck::kProcessor);
+  // With such round trips it would be the link.
+  cost.devices[3].round_trip = absl::Milliseconds(5);
+  model = TokenModel::Create(cost);
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ(Diagnose(*model).cause, Bottleneck::kLink);
+}
+
 TEST(DiagnosisTest, NothingIsProposedWhereNothingWouldHelp) {
   const Diagnosis diagnosis = Diagnose(ModelOf(std::vector<Device>(4)));
   EXPECT_TRUE(diagnosis.remedies.empty())
