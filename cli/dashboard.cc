@@ -93,10 +93,7 @@ void AddDashboardVerb(Command& root) {
   Command& verb = root.AddVerb(
       "dashboard", "What a running fleet does, as a page for a browser");
   auto flags = std::make_shared<DashboardFlags>();
-  verb.AddFlag({.names = "FILE",
-                .help = "A cluster file ($SHOAL_CLUSTER, or the only "
-                        "*.textproto here)"},
-               SetText(&flags->fleet.cluster));
+  AddClusterFileArgument(verb, flags->fleet);
   AddOperatorFlags(verb, flags->fleet);
   verb.AddFlag({.names = "--rate",
                 .value = "N",

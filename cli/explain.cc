@@ -82,6 +82,7 @@ void AddExplainVerb(Command& root) {
   Command& verb = root.AddVerb(
       "explain", "Where a token's time goes, what binds, and what would help");
   auto flags = std::make_shared<ExplainFlags>();
+  AddClusterFileArgument(verb, flags->client);
   AddOperatorFlags(verb, flags->client);
   verb.AddSwitch({.names = "--live",
                   .help = "Explain the last seconds, every second, until "
@@ -96,7 +97,7 @@ void AddExplainVerb(Command& root) {
       "expected of it. A device is awaited for as long as a hub waits for it\n"
       "as the last one; its own waiting is for the others and for the wire.\n\n"
       "Examples:\n"
-      "  shoal explain --cluster home.textproto\n"
+      "  shoal explain home.textproto\n"
       "  shoal explain --coordinator 127.0.0.1:7070 --live");
   verb.SetRunner([flags] { return Run(*flags); });
 }

@@ -7,6 +7,13 @@
 
 namespace shoal::cli {
 
+void AddClusterFileArgument(Command& verb, OperatorFlags& flags) {
+  verb.AddFlag({.names = "FILE",
+                .help = "A cluster file ($SHOAL_CLUSTER, or the only "
+                        "*.textproto here)"},
+               SetText(&flags.cluster));
+}
+
 void AddOperatorFlags(Command& verb, OperatorFlags& flags) {
   verb.AddFlag({.names = "--cluster",
                 .value = "FILE",

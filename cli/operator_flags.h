@@ -18,6 +18,9 @@ struct OperatorFlags {
   std::string token_file;
 };
 
+// FILE, which is what --cluster says: of verbs whose only argument it is.
+void AddClusterFileArgument(Command& verb, OperatorFlags& flags);
+
 // --cluster, --coordinator, --token-file.
 void AddOperatorFlags(Command& verb, OperatorFlags& flags);
 

@@ -10,8 +10,6 @@
 #include "base/status_macros.h"
 #include "cli/cluster_config.h"
 #include "cli/coordinator_client.h"
-#include "cli/flag_values.h"
-#include "cli/flags_where.h"
 #include "cli/fleet_view.h"
 #include "cli/operator_flags.h"
 #include "cli/table.h"
@@ -22,9 +20,7 @@ namespace shoal::cli {
 namespace {
 
 struct StatusFlags {
-  std::string file;
-  std::string coordinator;
-  std::string token_file;
+  OperatorFlags fleet;
   bool json = false;
 };
 
@@ -34,9 +30,7 @@ struct Asked {
 };
 
 absl::StatusOr<Asked> Ask(const StatusFlags& flags) {
-  SHOAL_ASSIGN_OR_RETURN(
-      const auto where,
-      OperatorTargetOf({flags.file, flags.coordinator, flags.token_file}));
+  SHOAL_ASSIGN_OR_RETURN(const auto where, OperatorTargetOf(flags.fleet));
   const auto& [config, target] = where;
   CoordinatorClient client(target);
   constexpr absl::Duration kTimeout = absl::Seconds(5);
@@ -150,21 +144,8 @@ absl::Status Nodes(const StatusFlags& flags) {
 }
 
 void AddStatusFlags(Command& verb, StatusFlags& flags) {
-  verb.AddFlag({.names = "FILE",
-                .help = "A cluster file ($SHOAL_CLUSTER, or the only "
-                        "*.textproto here)"},
-               SetText(&flags.file));
-  verb.AddFlag({.names = "--coordinator",
-                .value = "HOST:PORT",
-                .help = "The coordinator to ask (that of the file)"},
-               [&flags](const std::string& text) {
-                 flags.coordinator = text;
-                 return ParseHostPort(text).status();
-               });
-  verb.AddFlag({.names = "--token-file",
-                .value = "FILE",
-                .help = "The token to show to it (that of the file)"},
-               SetText(&flags.token_file));
+  AddClusterFileArgument(verb, flags.fleet);
+  AddOperatorFlags(verb, flags.fleet);
   verb.AddSwitch({.names = "--json", .help = "Print a JSON object"},
                  &flags.json);
 }

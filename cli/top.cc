@@ -184,10 +184,7 @@ void AddTopVerb(Command& root) {
   Command& verb =
       root.AddVerb("top", "What a running fleet does, on one screen");
   auto flags = std::make_shared<TopFlags>();
-  verb.AddFlag({.names = "FILE",
-                .help = "A cluster file ($SHOAL_CLUSTER, or the only "
-                        "*.textproto here)"},
-               SetText(&flags->fleet.cluster));
+  AddClusterFileArgument(verb, flags->fleet);
   AddOperatorFlags(verb, flags->fleet);
   verb.AddFlag({.names = "--rate",
                 .value = "N",
