@@ -204,6 +204,11 @@ std::optional<Remedy> OtherShares(const TokenModel& model, uint32_t rank,
   const std::string& name = model.cost().devices[rank].name;
   auto shares = model.BestShares(without ? std::optional(rank) : std::nullopt);
   if (!shares) return std::nullopt;
+  // That is to leave it out, which is another remedy.
+  if (!without && !model.cost().devices[rank].is_hub &&
+      std::lround(kShareParts * (*shares)[rank]) == 0) {
+    return std::nullopt;
+  }
   Remedy remedy;
   remedy.kind = kind;
   remedy.what =

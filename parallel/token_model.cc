@@ -84,7 +84,7 @@ void TokenModel::FindWireTimes() {
 
 // A device whose disk binds reads all the time but for what it waits for
 // others; one that never waits for its disk is taken to read as fast as it did
-// alone.
+// alone, or, if nobody knows how fast that was, no faster than it had to.
 void TokenModel::FindReadTimes() {
   for (size_t r = 0; r < cost_.devices.size(); ++r) {
     const DeviceCost& device = cost_.devices[r];
@@ -94,10 +94,13 @@ void TokenModel::FindReadTimes() {
       const absl::Duration idle =
           std::max(device.wait - wire_[r], absl::ZeroDuration());
       time = device.is_hub ? measured_ : measured_ - idle;
-      rate = device.read_bytes / absl::ToDoubleSeconds(time);
-    } else if (device.read_bytes > 0 && rate > 0) {
-      time = std::min(absl::Seconds(device.read_bytes / rate),
-                      Busy(device) + wire_[r]);
+    } else if (device.read_bytes > 0) {
+      time = Busy(device) + wire_[r];
+      if (rate > 0) {
+        time = std::min(time, absl::Seconds(device.read_bytes / rate));
+      }
+    }
+    if (time > absl::ZeroDuration()) {
       rate = device.read_bytes / absl::ToDoubleSeconds(time);
     }
     read_time_.push_back(time);
@@ -116,6 +119,7 @@ absl::Duration TokenModel::RankTime(uint32_t rank, double factor,
 absl::Duration TokenModel::ReadTimeOf(uint32_t rank, double factor,
                                       double memory) const {
   const DeviceCost& device = cost_.devices[rank];
+  if (device.read_bytes <= 0 && factor <= 1) return absl::ZeroDuration();
   const auto share = static_cast<double>(device.share_bytes);
   const auto resident = static_cast<double>(device.resident_bytes);
   // What its budget leaves can hold weights, too.
@@ -130,7 +134,8 @@ absl::Duration TokenModel::ReadTimeOf(uint32_t rank, double factor,
   const double part = device.read_bytes > 0 && share > resident
                           ? device.read_bytes / (share - resident)
                           : 1;
-  if (read_rate_[rank] <= 0) return absl::ZeroDuration();
+  // Of a disk that nobody has measured, nothing may be promised.
+  if (read_rate_[rank] <= 0) return absl::InfiniteDuration();
   return absl::Seconds(streamed * part / read_rate_[rank]);
 }
 

@@ -56,8 +56,9 @@ struct FleetChange {
 // A rank takes as long for its part of a token as it computes, exchanges and
 // has its frames on the wire; a stage as long as its slowest rank; a pass as
 // long as its stages one after the other, but no shorter than any device takes
-// to read what does not fit its memory, which goes on all the time. Units are
-// taken as infinitely small.
+// to read what does not fit its memory, which goes on all the time: for ever, if
+// it has not read before and its disk's rate is not known. Units are taken as
+// infinitely small.
 //
 // Threads: thread-compatible. Immutable.
 class TokenModel {

@@ -11,6 +11,7 @@ PACKAGES=(
   libcpp-httplib-dev libncurses-dev libxxhash-dev libssl-dev libspdlog-dev
   libcli11-dev
   openssh-client openssh-server  # for shoal launch and its test
+  tmux                           # for the test of shoal top
 )
 # For the test with the official client of the HTTP interface. Other sources of
 # Node.js bring npm in the same package.

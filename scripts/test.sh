@@ -23,8 +23,7 @@ build "${BUILD_DIR}" shoal_tests_unit shoal_tests_integration shoal_tests_e2e
 
 say "Test data"
 find_test_data
-scripts/install-openai-client.sh "${BUILD_DIR}"
-scripts/install-dashboard-browser.sh "${BUILD_DIR}"
+scripts/install-test-clients.sh "${BUILD_DIR}"
 
 say "Tests (unit, integration, e2e)"
 run_ctest "${BUILD_DIR}" -L '^(unit|integration|e2e)$'

@@ -1,8 +1,6 @@
 // The page of `shoal dashboard` in a headless browser, beside generations that
 // run: what it shows is what the coordinator and the run itself report.
 
-#include <array>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -16,29 +14,13 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/e2e/fleet_processes.h"
+#include "tests/testing/shell.h"
 
 namespace shoal::testing {
 namespace {
 
 using nlohmann::json;
 using ::testing::HasSubstr;
-
-struct ShellResult {
-  int status = -1;
-  std::string output;
-};
-
-ShellResult RunShell(const std::string& command) {
-  ShellResult result;
-  FILE* pipe = popen(absl::StrCat(command, " 2>&1").c_str(), "r");
-  if (pipe == nullptr) return result;
-  std::array<char, 4096> bytes;
-  while (const size_t count = fread(bytes.data(), 1, bytes.size(), pipe)) {
-    result.output.append(bytes.data(), count);
-  }
-  result.status = pclose(pipe);
-  return result;
-}
 
 // What follows `word` in what the program said, up to a blank.
 std::string After(const std::string& word, const cli::Program& program) {
@@ -65,7 +47,7 @@ class DashboardPageTest : public FleetProcessesTest {
     if (!std::filesystem::exists(absl::StrCat(
             SHOAL_DASHBOARD_BROWSER, "/node_modules/playwright-core"))) {
       GTEST_SKIP() << "there is no browser in " << SHOAL_DASHBOARD_BROWSER
-                   << "; scripts/install-dashboard-browser.sh gets it";
+                   << "; scripts/install-test-clients.sh gets it";
     }
   }
 
@@ -84,9 +66,9 @@ class DashboardPageTest : public FleetProcessesTest {
   }
 
   static ShellResult Look(const std::string& arguments) {
-    return RunShell(absl::StrCat("node --preserve-symlinks-main '",
-                                 SHOAL_DASHBOARD_BROWSER, "/page.mjs' ",
-                                 arguments));
+    return RunShell(
+        absl::StrCat("node --preserve-symlinks --preserve-symlinks-main '",
+                     SHOAL_DASHBOARD_BROWSER, "/page.mjs' ", arguments));
   }
 };
 

@@ -1,8 +1,5 @@
 // The official client of the OpenAI dialect against `shoal serve`.
 
-#include <array>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -12,26 +9,10 @@
 #include "gtest/gtest.h"
 #include "tests/e2e/fleet_processes.h"
 #include "tests/testing/model_files.h"
+#include "tests/testing/shell.h"
 
 namespace shoal::testing {
 namespace {
-
-struct ShellResult {
-  int status = -1;
-  std::string output;
-};
-
-ShellResult RunShell(const std::string& command) {
-  ShellResult result;
-  FILE* pipe = popen(absl::StrCat(command, " 2>&1").c_str(), "r");
-  if (pipe == nullptr) return result;
-  std::array<char, 4096> bytes;
-  while (const size_t count = fread(bytes.data(), 1, bytes.size(), pipe)) {
-    result.output.append(bytes.data(), count);
-  }
-  result.status = pclose(pipe);
-  return result;
-}
 
 class OpenAiClientTest : public FleetProcessesTest {};
 
@@ -43,7 +24,7 @@ TEST_F(OpenAiClientTest, ChatsStreamsCancelsAndFourGetWhatEachGetsAlone) {
   const std::string client = SHOAL_OPENAI_CLIENT;
   ASSERT_TRUE(std::filesystem::exists(client + "/node_modules/openai"))
       << "the client is not in " << client
-      << "; scripts/install-openai-client.sh gets it";
+      << "; scripts/install-test-clients.sh gets it";
   // The demonstration model goes on with what users say.
   const std::string model = cache_.File("story.gguf");
   const absl::Status copied = CopyModelWith(

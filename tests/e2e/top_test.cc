@@ -16,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/e2e/fleet_processes.h"
+#include "tests/testing/tmux_pane.h"
 #include "tests/testing/virtual_terminal.h"
 
 namespace shoal::testing {
@@ -55,26 +56,29 @@ class TopTest : public FleetProcessesTest {
   static absl::Time Deadline() { return absl::Now() + kPatience; }
 };
 
-TEST_F(TopTest, ItsFiguresAreThoseOfTheRunAtBothSizes) {
+TEST_F(TopTest, InTmuxItsFiguresAreThoseOfTheRunAtBothSizes) {
+  const absl::Status is_here = TmuxPane::IsHere();
+  if (!is_here.ok()) GTEST_SKIP() << is_here.message();
   cli::Program run(
       StoryRun({"--local", "4", "--shares", "4,2,1,1", "--weights", "stream",
                 "--max-tokens", "400", "--ignore-eos", "--json"}),
       Environment());
   ASSERT_TRUE(run.WaitForError("coordinator at "));
-  const std::string address = AddressOf(run);
-  const auto small = Open(80, 24, {"--coordinator", address, "--rate", "4"});
-  const auto large = Open(200, 60, {"--coordinator", address, "--rate", "4"});
+  const std::vector<std::string> words = {
+      SHOAL_PROGRAM, "top", "--coordinator", AddressOf(run), "--rate", "4"};
+  const TmuxPane small(80, 24, words);
+  const TmuxPane large(200, 60, words);
   ASSERT_TRUE(run.WaitForError("generating\n"));
   // The toy is fast: it is held up while the screens are looked at, for less
   // than the three seconds after which a device counts as lost.
   const pid_t worker = cli::ChildrenOf(run.pid()).at(0);
   kill(worker, SIGSTOP);
-  for (VirtualTerminal* terminal : {small.get(), large.get()}) {
+  for (const TmuxPane* terminal : {&small, &large}) {
     EXPECT_TRUE(terminal->WaitFor("1 running", absl::Now() + absl::Seconds(1)))
         << terminal->Text();
   }
   kill(worker, SIGCONT);
-  for (VirtualTerminal* terminal : {small.get(), large.get()}) {
+  for (const TmuxPane* terminal : {&small, &large}) {
     // The last line says so, too, when all above it is drawn.
     EXPECT_TRUE(terminal->WaitFor("the coordinator ended", Deadline()))
         << terminal->Text();
@@ -89,7 +93,7 @@ TEST_F(TopTest, ItsFiguresAreThoseOfTheRunAtBothSizes) {
   for (const char* part : {"compute", "stall", "wait", "exchange"}) {
     token_ms += first[absl::StrCat(part, "_ms_per_pass")].get<double>();
   }
-  for (VirtualTerminal* terminal : {small.get(), large.get()}) {
+  for (const TmuxPane* terminal : {&small, &large}) {
     const std::string text = terminal->Text();
     EXPECT_THAT(text, HasSubstr(absl::StrCat(Short(report["tokens_per_second"]),
                                              " average")));

@@ -261,6 +261,43 @@ TEST(DiagnosisTest, ADeviceWithoutRoomIsGivenNoMoreThanItCanRead) {
               MillisecondsOf(With(devices, change)), 20);
 }
 
+TEST(DiagnosisTest, ADeviceIsNotTwiceLeftOut) {
+  std::vector<Device> devices(4);
+  devices[3].seconds = 40;
+  const Diagnosis diagnosis = Diagnose(ModelOf(devices));
+  EXPECT_EQ(diagnosis.rank, 3u);
+  ASSERT_EQ(diagnosis.remedies.size(), 1u);
+  EXPECT_EQ(diagnosis.remedies[0].kind, Remedy::Kind::kWithout);
+  EXPECT_EQ(diagnosis.remedies[0].flags, "--shares 37,32,32,0");
+}
+
+TEST(DiagnosisTest, OfADiskThatNobodyMeasuredNothingIsPromised) {
+  std::vector<Device> devices(3);
+  for (Device& device : devices) {
+    device.share = 1.0 / 3;
+    device.memory = 1.05 * kWeightBytes / 3;
+  }
+  devices[2].seconds = 0.8;
+  FleetCost cost = Simulate(devices);
+  for (DeviceCost& device : cost.devices) device.disk_bytes_per_second = 0;
+  auto model = TokenModel::Create(cost);
+  ASSERT_TRUE(model.ok()) << model.status();
+  const auto shares = model->BestShares({});
+  ASSERT_TRUE(shares);
+  // No more than fits beside what they have.
+  EXPECT_NEAR((*shares)[0], 0.35, 0.001);
+  EXPECT_NEAR((*shares)[1], 0.35, 0.001);
+  EXPECT_EQ(model->BestShares(2), std::nullopt);
+
+  // One that reads, and never waits for it, can do that again.
+  cost.devices[1].read_bytes = 10e6;
+  cost.devices[1].resident_bytes -= 10'000'000;
+  model = TokenModel::Create(cost);
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_GT(model->ReadRate(1), 0);
+  EXPECT_EQ(model->Predict({}), model->measured());
+}
+
 TEST(DiagnosisTest, NothingMeasuredIsAnError) {
   EXPECT_FALSE(TokenModel::Create(FleetCost()).ok());
   FleetCost cost;

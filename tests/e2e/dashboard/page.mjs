@@ -2,23 +2,11 @@
 //
 //   page.mjs live URL KEY_URL KEY   a fleet that serves, and a page with a key
 //   page.mjs ending URL             one whose run ends; prints what is shown
-//
-// SHOAL_SCREENSHOT names a file for the page at 1280 x 800.
 import assert from 'node:assert/strict';
-import {execFileSync} from 'node:child_process';
-import {chromium} from 'playwright-core';
+import {launchBrowser} from './browser.mjs';
 
 const patience = 120_000;
 const [mode, url, keyUrl, key] = process.argv.slice(2);
-
-async function browserPath() {
-  if (process.env.SHOAL_CHROMIUM) return process.env.SHOAL_CHROMIUM;
-  try {
-    return execFileSync('which', ['chromium'], {encoding: 'utf8'}).trim();
-  } catch {
-    return (await import('@sparticuz/chromium')).default.executablePath();
-  }
-}
 
 // As the page and shoal top write numbers.
 function short(value) {
@@ -189,19 +177,6 @@ async function compare(page, seen, isWanted, what) {
   console.log(`ok: ${what}`);
 }
 
-// After a quarter of a minute of one generation after another.
-async function takeScreenshot(page) {
-  const body = JSON.stringify({prompt: 'Once upon a time', max_tokens: 480});
-  for (const end = Date.now() + 15_000; Date.now() < end;) {
-    const asked = await fetch(`${url}api/chat`, {method: 'POST', body});
-    await asked.text();
-  }
-  const last = fetch(`${url}api/chat`, {method: 'POST', body});
-  await page.waitForTimeout(600);
-  await page.screenshot({path: process.env.SHOAL_SCREENSHOT});
-  await (await last).text();
-}
-
 async function testLive(browser) {
   const {seen, end} = follow(url);
   const {page, faults, context} = await open(browser, url);
@@ -216,7 +191,6 @@ async function testLive(browser) {
   await until('the end of the answer', async () =>
     (await shown(page)).fields.chat_note.includes(' tokens, first after'));
   assert.match(await page.locator('.chat .assistant').textContent(), /\w{3}/);
-  if (process.env.SHOAL_SCREENSHOT) await takeScreenshot(page);
 
   await generate(page, 4096);
   await until('the second answer', async () => Number(
@@ -275,10 +249,7 @@ async function testEnding(browser) {
   console.log(JSON.stringify(await shown(page)));
 }
 
-const browser = await chromium.launch({
-  executablePath: await browserPath(),
-  args: ['--no-sandbox', '--headless=new', '--disable-gpu'],
-});
+const browser = await launchBrowser();
 try {
   await (mode === 'live' ? testLive : testEnding)(browser);
 } finally {
