@@ -136,6 +136,8 @@ absl::StatusOr<SessionOptions> SessionOptionsOfCluster(
   options.coordinator_computes = config.coordinator_computes;
   options.insecure = config.insecure || where.insecure;
   options.trusted_lan = config.trusted_lan || where.trusted_lan;
+  options.offers = !where.no_offer;
+  options.offer_port = static_cast<uint16_t>(where.offer_port);
   options.secrets = where.secrets.empty() ? config.secrets : where.secrets;
   if (options.insecure) options.secrets.clear();
   if (!where.token_file.empty()) {

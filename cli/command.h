@@ -24,6 +24,8 @@ struct FlagSpec {
   std::string group = {};  // heading in the help; empty: "Options"
   std::vector<std::string> choices = {};  // for completion
   bool required = false;
+  // What to say besides where it is required and missing, such as "; ...".
+  std::function<std::string()> if_missing = {};
   bool repeated = false;  // may be given several times
   bool hidden = false;    // not in help and completion: for our own use
 

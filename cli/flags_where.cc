@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "cli/flag_values.h"
+#include "cli/offers.h"
 #include "security/join_token.h"
 #include "security/secret_file.h"
 
@@ -76,6 +77,12 @@ void AddWhereFlags(Command& verb, WhereFlags& flags) {
                         "machine (a new one is printed)",
                 .group = kGroup},
                SetText(&flags.token_file));
+  verb.AddSwitch({.names = "--no-offer",
+                  .help = "Do not answer shoal discover, which tells the "
+                          "network the fleet's name, port and version",
+                  .group = kGroup},
+                 &flags.no_offer);
+  AddOfferPortFlag(verb, &flags.offer_port);
 }
 
 void AddCoordinatorFlag(Command& verb, WhereFlags& flags) {

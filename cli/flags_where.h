@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "cli/command.h"
+#include "discovery/offer.h"
 
 namespace shoal::cli {
 
@@ -24,6 +25,8 @@ struct WhereFlags {
   bool insecure = false;
   std::string secrets;  // a folder
   bool trusted_lan = false;
+  bool no_offer = false;
+  uint32_t offer_port = discovery::kOfferPort;
 };
 
 inline constexpr uint32_t kLocalDevicesMax = 64;

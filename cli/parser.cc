@@ -198,7 +198,8 @@ absl::Status Parser::SetFlags(const Mirrored& mirrored) {
     if (option.count() == 0) {
       if (flag.spec.required) {
         return absl::InvalidArgumentError(
-            absl::StrCat(name, " is missing (", flag.spec.help, ")"));
+            absl::StrCat(name, " is missing (", flag.spec.help, ")",
+                         flag.spec.if_missing ? flag.spec.if_missing() : ""));
       }
       continue;
     }

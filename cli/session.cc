@@ -13,6 +13,7 @@
 #include "cli/cluster_options.h"
 #include "cli/device_examiner.h"
 #include "cli/fleet_security.h"
+#include "cli/offers.h"
 #include "cli/store_root.h"
 #include "cli/worker_arguments.h"
 #include "proto/fleet_protocol.h"
@@ -97,6 +98,8 @@ absl::StatusOr<SessionOptions> SessionOptionsOf(const std::string& model,
     options.secrets = where.secrets;
     options.makes_secrets = true;
     options.trusted_lan = where.trusted_lan;
+    options.offers = !where.no_offer;
+    options.offer_port = static_cast<uint16_t>(where.offer_port);
     if (!where.token_file.empty()) {
       SHOAL_ASSIGN_OR_RETURN(options.token, ReadTokenFile(where.token_file));
       options.token_is_known = true;
@@ -194,7 +197,10 @@ Session::~Session() {
 absl::StatusOr<std::string> Session::StartFleet() {
   SHOAL_ASSIGN_OR_RETURN(address_, coordinator_->Listen());
   SHOAL_RETURN_IF_ERROR(StartLocalWorkers());
-  if (options_.expect > 0 || !options_.optional_names.empty()) SayHowToJoin();
+  if (options_.expect > 0 || !options_.optional_names.empty()) {
+    if (options_.offers) OfferToNetwork();
+    SayHowToJoin();
+  }
   return address_;
 }
 
@@ -219,6 +225,18 @@ absl::Status Session::StartLocalWorkers() {
   };
   SHOAL_ASSIGN_OR_RETURN(fleet_, LocalFleet::Start(std::move(fleet)));
   return absl::OkStatus();
+}
+
+void Session::OfferToNetwork() {
+  auto offerer =
+      OfferCoordinator(address_, secrets_.get(), options_.offer_port);
+  if (offerer.ok()) {
+    offerer_ = *std::move(offerer);
+    return;
+  }
+  progress_.Say(absl::StrCat(
+      "note: shoal discover will not find this coordinator (",
+      offerer.status().message(), "); workers join by its address"));
 }
 
 void Session::SayHowToJoin() {

@@ -21,6 +21,7 @@
 #include "cli/progress.h"
 #include "cli/rest_keeper.h"
 #include "coordinator/coordinator.h"
+#include "discovery/offerer.h"
 #include "security/fleet_secrets.h"
 
 namespace shoal::cli {
@@ -60,6 +61,8 @@ struct SessionOptions {
   std::string secrets;
   bool makes_secrets = false;  // where the folder is missing
   bool trusted_lan = false;
+  bool offers = true;  // itself to the network, if others may join
+  uint16_t offer_port = discovery::kOfferPort;
   // Fewer sessions (plan.run.session_count) will do where memory is short.
   bool fewer_sessions_will_do = false;
 };
@@ -116,10 +119,11 @@ class Session {
   }
   absl::Status StartLocalWorkers();
   void SayHowToJoin();
+  void OfferToNetwork();
   absl::Status WaitForWorkers();
   absl::Status LoadModel();
 
-  const SessionOptions options_;  // with the token
+  const SessionOptions options_;                           // with the token
   std::shared_ptr<const security::FleetSecrets> secrets_;  // null: no TLS
   InterruptWatcher& interrupt_;
   std::string address_;  // where workers join
@@ -131,6 +135,7 @@ class Session {
   base::Mutex mutex_;
   bool joining_ ABSL_GUARDED_BY(mutex_) = true;
   std::string lost_worker_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<discovery::Offerer> offerer_;
   std::unique_ptr<LocalFleet> fleet_;  // ends before the coordinator
 };
 

@@ -32,6 +32,7 @@ void AddVerbs(Command& root) {
   AddExplainVerb(root);
   AddTopVerb(root);
   AddDashboardVerb(root);
+  AddDiscoverVerb(root);
   AddDoctorVerb(root);
   AddLogsVerb(root);
   AddSupportBundleVerb(root);

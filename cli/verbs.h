@@ -11,6 +11,7 @@ void AddBenchVerb(Command& root);  // bench cpu
 void AddChatVerb(Command& root);
 void AddCompletionVerb(Command& root);
 void AddConfigVerb(Command& root);  // config check, explain
+void AddDiscoverVerb(Command& root);
 void AddDoctorVerb(Command& root);
 void AddHelpVerb(Command& root);
 void AddInitVerb(Command& root);

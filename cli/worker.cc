@@ -19,6 +19,7 @@
 #include "cli/flags_how.h"
 #include "cli/flags_where.h"
 #include "cli/interrupt.h"
+#include "cli/offers.h"
 #include "cli/store_root.h"
 #include "cli/verbs.h"
 #include "cli/worker_arguments.h"
@@ -37,6 +38,7 @@ struct WorkerFlags {
   std::string bind;
   std::string system_root = "/";
   bool insecure = false;
+  uint32_t offer_port = discovery::kOfferPort;
 };
 
 // How this worker proves itself.
@@ -239,12 +241,18 @@ std::vector<std::string> ToWords(const WorkerArguments& arguments) {
 void AddWorkerVerb(Command& root) {
   Command& verb = root.AddVerb("worker", "Lend this machine to a coordinator");
   auto flags = std::make_shared<WorkerFlags>();
+  // Before the flag that asks at it.
+  AddOfferPortFlag(verb, &flags->offer_port);
   verb.AddFlag(
       {.names = "--join",
        .value = "HOST:PORT#TOKEN",
        .help = "The coordinator, and the token that it shows; a device "
                "that has joined before needs no token",
-       .required = true},
+       .required = true,
+       .if_missing =
+           [flags] {
+             return OffersHint(static_cast<uint16_t>(flags->offer_port));
+           }},
       SetText(&flags->worker.join));
   verb.AddFlag({.names = "--token-file",
                 .value = "FILE",
@@ -289,9 +297,8 @@ void AddWorkerVerb(Command& root) {
   verb.SetDetails(
       "A worker keeps its weights on disk, serves one model after another and\n"
       "one coordinator after another, and dials again when one is lost. Where\n"
-      "the system runs short of memory, it gives up weights that it keeps "
-      "there\n"
-      "and reads them from disk instead.\n\n"
+      "the system runs short of memory, it gives up weights that it keeps\n"
+      "there and reads them from disk instead.\n\n"
       "Example:\n"
       "  shoal worker --join 192.168.1.10:7070#shoal1-... --memory 500MiB");
   verb.SetCheck([flags]() -> absl::Status {

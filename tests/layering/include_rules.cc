@@ -20,6 +20,7 @@ const std::map<std::string, Folders>& Arrows() {
       {"security", {"base"}},
       {"kernels", {"base"}},
       {"transport", {"base", "proto", "security"}},
+      {"discovery", {"base", "security", "transport"}},
       {"memory", {"base"}},
       {"health", {"base", "memory"}},
       {"parallel", {"base", "kernels", "transport"}},
@@ -34,7 +35,8 @@ const std::map<std::string, Folders>& Arrows() {
       {"dashboard", {"base", "coordinator", "http"}},
       {"cli",
        {"base", "proto", "security", "kernels", "transport", "memory", "health",
-        "parallel", "model", "worker", "coordinator", "http", "dashboard"}},
+        "parallel", "model", "worker", "coordinator", "http", "dashboard",
+        "discovery"}},
   };
   return arrows;
 }
@@ -128,9 +130,9 @@ bool Overlap(const Folders& a, const Folders& b) {
 }  // namespace
 
 std::vector<std::string> ProductFolders() {
-  return {"base",        "proto",  "security",  "kernels", "transport",
-          "memory",      "health", "parallel",  "model",   "worker",
-          "coordinator", "http",   "dashboard", "cli"};
+  return {"base",      "proto",       "security", "kernels",   "transport",
+          "discovery", "memory",      "health",   "parallel",  "model",
+          "worker",    "coordinator", "http",     "dashboard", "cli"};
 }
 
 std::vector<Finding> CheckArrows(const Tree& tree) {
