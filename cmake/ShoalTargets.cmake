@@ -47,11 +47,13 @@ endforeach()
 add_custom_target(shoal_fuzzers)
 
 # shoal_cc_test(NAME matmul_test SRCS matmul_test.cc DEPS targets
-# LABEL unit|integration|e2e|slow [TIMEOUT seconds]): one test binary, run as
-# one ctest case. GoogleTest's main is linked in. All but unit tests may start
-# the program itself, SHOAL_BINARY, and take both of two cores.
+# LABEL unit|integration|e2e|slow [TIMEOUT seconds] [ONE_CORE]): one test
+# binary, run as one ctest case. GoogleTest's main is linked in. All but unit
+# tests may start the program itself, SHOAL_BINARY, and take both of two cores,
+# unless they say ONE_CORE: those that compute on one thread, or mostly wait.
 function(shoal_cc_test)
-  cmake_parse_arguments(ARG "" "NAME;LABEL;TIMEOUT" "SRCS;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "ONE_CORE" "NAME;LABEL;TIMEOUT" "SRCS;DEPS"
+                        ${ARGN})
   if(NOT SHOAL_TESTS)
     return()
   endif()
@@ -75,7 +77,9 @@ function(shoal_cc_test)
     LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT
     "SHOAL_SOURCE_DIR=${PROJECT_SOURCE_DIR};SHOAL_BINARY=${PROJECT_BINARY_DIR}/shoal")
   if(NOT ARG_LABEL STREQUAL "unit")
-    set_tests_properties(${ARG_NAME} PROPERTIES PROCESSORS 2)
+    if(NOT ARG_ONE_CORE)
+      set_tests_properties(${ARG_NAME} PROPERTIES PROCESSORS 2)
+    endif()
     if(TARGET shoal)
       add_dependencies(${ARG_NAME} shoal)
     endif()

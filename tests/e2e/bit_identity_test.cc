@@ -47,11 +47,17 @@ std::vector<Model> Models() {
   return models;
 }
 
+// The stores of a model, which cuts of it share: they stay when the plan
+// changes, and what has been written once is not waited for again.
+std::string StoresOf(const Model& model) {
+  static const testing::TemporaryFolder folder;
+  return folder.File(model.name);
+}
+
 // All rows of a prompt, then three single tokens: every logit in one vector.
 absl::StatusOr<std::vector<float>> Logits(const Model& model,
                                           FleetOptions options) {
-  testing::TemporaryFolder folder;
-  options.store_root = folder.path();
+  options.store_root = StoresOf(model);
   options.run.logits_rows_max = 64;
   auto fleet = InProcessFleet::Create(model.path, options);
   if (!fleet.ok()) return fleet.status();

@@ -78,8 +78,7 @@ class GoldenModelsTest : public ::testing::TestWithParam<absl::string_view> {
     size_t checked = 0;
     for (const std::string& name : testing::GoldenNames()) {
       const GoldenCase golden = testing::LoadGolden(name);
-      testing::TemporaryFolder folder;
-      options.store_root = folder.path();
+      options.store_root = StoreOf(name);
       auto fleet = InProcessFleet::Create(golden.model_path, options);
       ASSERT_TRUE(fleet.ok()) << name << ": " << fleet.status();
       ++checked;
@@ -96,6 +95,12 @@ class GoldenModelsTest : public ::testing::TestWithParam<absl::string_view> {
   }
 
  private:
+  // The tests of one instruction set share the stores: units that have been
+  // written once are not waited for again.
+  static std::string StoreOf(const std::string& name) {
+    static const testing::TemporaryFolder folder;
+    return folder.File(absl::StrCat(GetParam(), "-", name));
+  }
   static void Print(const GoldenCase& golden, const Outcomes& outcomes) {
     Difference worst;
     size_t flips = 0;
