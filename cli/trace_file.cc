@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 #include <limits>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,8 +20,20 @@ using base::TraceKind;
 using coordinator::RankTrace;
 using coordinator::RequestRecord;
 
-constexpr int kPassThread = 0;
-constexpr int kFirstReadThread = 1;
+// Perfetto takes 0 for the system's idle thread, and threads of two processes
+// with one number for one thread.
+constexpr uint32_t kThreadsPerProcess = 1000;
+constexpr uint32_t kPassThread = 0;
+constexpr uint32_t kFirstReadThread = 1;
+
+uint32_t ProcessOf(uint32_t rank) { return rank + 1; }
+uint32_t ThreadOf(uint32_t process, uint32_t index) {
+  return process * kThreadsPerProcess + index;
+}
+
+std::string Microseconds(int64_t ns) {
+  return absl::StrFormat("%d.%03d", ns / 1000, ns % 1000);
+}
 
 const char* NameOf(TraceKind kind) {
   switch (kind) {
@@ -60,7 +73,7 @@ std::string ArgumentsOf(const TraceEvent& event) {
   return "";
 }
 
-std::string NameEvent(const char* what, uint32_t pid, int tid,
+std::string NameEvent(const char* what, uint32_t pid, uint32_t tid,
                       const std::string& name) {
   return absl::StrCat(
       "{\"ph\":\"M\",\"name\":\"", what, "\",\"pid\":", pid, ",\"tid\":", tid,
@@ -84,28 +97,32 @@ class Writer {
       : file_(file), origin_ns_(origin_ns) {}
 
   void AddDevice(const RankTrace& trace) {
+    const uint32_t pid = ProcessOf(trace.rank);
     const std::vector<uint16_t> readers = ReadersOf(trace);
-    Put(NameEvent("process_name", trace.rank, kPassThread, trace.name));
-    Put(NameEvent("thread_name", trace.rank, kPassThread, "passes"));
-    for (size_t i = 0; i < readers.size(); ++i) {
-      Put(NameEvent("thread_name", trace.rank,
-                    kFirstReadThread + static_cast<int>(i),
+    Put(NameEvent("process_name", pid, ThreadOf(pid, kPassThread), trace.name));
+    Put(NameEvent("thread_name", pid, ThreadOf(pid, kPassThread), "passes"));
+    for (uint32_t i = 0; i < readers.size(); ++i) {
+      Put(NameEvent("thread_name", pid, ThreadOf(pid, kFirstReadThread + i),
                     absl::StrCat("disk ", i)));
     }
-    for (const TraceEvent& event : trace.events) {
-      int tid = kPassThread;
+    // What holds others comes before them, also where they begin together.
+    std::vector<TraceEvent> events = trace.events;
+    std::stable_sort(events.begin(), events.end(),
+                     [](const TraceEvent& a, const TraceEvent& b) {
+                       return std::tuple(a.begin_ns, -a.duration_ns) <
+                              std::tuple(b.begin_ns, -b.duration_ns);
+                     });
+    for (const TraceEvent& event : events) {
+      uint32_t thread = kPassThread;
       if (event.kind == TraceKind::kRead) {
-        tid = kFirstReadThread +
-              static_cast<int>(std::lower_bound(readers.begin(), readers.end(),
-                                                event.thread) -
-                               readers.begin());
+        thread =
+            kFirstReadThread +
+            static_cast<uint32_t>(
+                std::lower_bound(readers.begin(), readers.end(), event.thread) -
+                readers.begin());
       }
-      Put(absl::StrFormat(
-          "{\"ph\":\"X\",\"name\":\"%s\",\"pid\":%d,\"tid\":%d,\"ts\":%.3f,"
-          "\"dur\":%.3f,\"args\":{%s}}",
-          NameOf(event.kind), trace.rank, tid,
-          static_cast<double>(event.begin_ns - origin_ns_) / 1000,
-          static_cast<double>(event.duration_ns) / 1000, ArgumentsOf(event)));
+      PutSlice(NameOf(event.kind), pid, ThreadOf(pid, thread), event.begin_ns,
+               event.duration_ns, ArgumentsOf(event));
     }
   }
 
@@ -114,19 +131,20 @@ class Writer {
     std::sort(requests.begin(), requests.end(),
               [](const auto& a, const auto& b) { return a.number < b.number; });
     std::vector<absl::Time> lanes;  // when the last request of each ended
-    Put(NameEvent("process_name", pid, 0, "requests"));
+    Put(NameEvent("process_name", pid, ThreadOf(pid, 0), "requests"));
     for (const RequestRecord& request : requests) {
       auto lane = std::find_if(lanes.begin(), lanes.end(), [&](absl::Time end) {
         return end <= request.submitted;
       });
       if (lane == lanes.end()) {
         lane = lanes.insert(lanes.end(), absl::InfinitePast());
-        const auto number = static_cast<int>(lanes.size() - 1);
-        Put(NameEvent("thread_name", pid, number,
+        const auto number = static_cast<uint32_t>(lanes.size() - 1);
+        Put(NameEvent("thread_name", pid, ThreadOf(pid, number),
                       absl::StrCat("requests ", number)));
       }
       *lane = request.ended;
-      const auto tid = static_cast<int>(lane - lanes.begin());
+      const uint32_t tid =
+          ThreadOf(pid, static_cast<uint32_t>(lane - lanes.begin()));
       PutRequest(request, "queued", pid, tid, request.submitted, request.begun);
       PutRequest(request, "prompt", pid, tid, request.begun,
                  request.first_token);
@@ -137,15 +155,22 @@ class Writer {
 
  private:
   void PutRequest(const RequestRecord& request, const char* name, uint32_t pid,
-                  int tid, absl::Time begin, absl::Time end) {
+                  uint32_t tid, absl::Time begin, absl::Time end) {
     const int64_t begin_ns = absl::ToUnixNanos(begin);
-    Put(absl::StrFormat(
-        "{\"ph\":\"X\",\"name\":\"%s\",\"pid\":%d,\"tid\":%d,\"ts\":%.3f,"
-        "\"dur\":%.3f,\"args\":{\"request\":%d,\"prompt_tokens\":%d,"
-        "\"generated_tokens\":%d,\"outcome\":\"%s\"}}",
-        name, pid, tid, static_cast<double>(begin_ns - origin_ns_) / 1000,
-        absl::ToDoubleMicroseconds(end - begin), request.number,
-        request.prompt_tokens, request.generated_tokens, request.outcome));
+    PutSlice(name, pid, tid, begin_ns, absl::ToUnixNanos(end) - begin_ns,
+             absl::StrFormat("\"request\":%d,\"prompt_tokens\":%d,"
+                             "\"generated_tokens\":%d,\"outcome\":\"%s\"",
+                             request.number, request.prompt_tokens,
+                             request.generated_tokens, request.outcome));
+  }
+
+  void PutSlice(const char* name, uint32_t pid, uint32_t tid, int64_t begin_ns,
+                int64_t duration_ns, const std::string& arguments) {
+    Put(absl::StrCat("{\"ph\":\"X\",\"name\":\"", name, "\",\"pid\":", pid,
+                     ",\"tid\":", tid,
+                     ",\"ts\":", Microseconds(begin_ns - origin_ns_),
+                     ",\"dur\":", Microseconds(duration_ns), ",\"args\":{",
+                     arguments, "}}"));
   }
 
   void Put(const std::string& event) {
@@ -190,12 +215,12 @@ absl::Status TraceFile::Write(const std::vector<RankTrace>& traces,
   }
   std::fputs("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[", file_);
   Writer writer(file_, origin_ns);
-  uint32_t pid = 0;
+  uint32_t last_pid = 0;
   for (const RankTrace& trace : traces) {
     writer.AddDevice(trace);
-    pid = std::max(pid, trace.rank + 1);
+    last_pid = std::max(last_pid, ProcessOf(trace.rank));
   }
-  if (!requests.empty()) writer.AddRequests(requests, pid);
+  if (!requests.empty()) writer.AddRequests(requests, last_pid + 1);
   std::fputs("\n]}\n", file_);
   const bool written = std::ferror(file_) == 0;
   if (std::fclose(std::exchange(file_, nullptr)) != 0 || !written) {

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <map>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "nlohmann/json.hpp"
 #include "tests/cli/program.h"
 #include "tests/testing/temporary_folder.h"
+#include "tests/testing/trace_rules.h"
 
 namespace shoal::cli {
 namespace {
@@ -32,7 +34,7 @@ struct Slice {
 
 struct Traced {
   json report;
-  std::map<int, std::vector<Slice>> passes;  // by device: its thread of passes
+  std::map<int, std::vector<Slice>> passes;  // by rank: its thread of passes
   std::map<int, std::vector<Slice>> reads;
 };
 
@@ -67,16 +69,23 @@ class TraceProgramTest : public ::testing::Test {
     EXPECT_THAT(result.err, ::testing::Not(HasSubstr("--trace")));
     Traced traced;
     traced.report = json::parse(result.out);
-    std::ifstream file(path);
-    const json trace = json::parse(file);
+    std::stringstream text;
+    text << std::ifstream(path).rdbuf();
+    EXPECT_THAT(testing::FaultsOfTrace(text.str()), ::testing::IsEmpty());
+    const json trace = json::parse(text.str());
+    std::map<int, std::set<int>> readers;
     for (const json& event : trace.at("traceEvents")) {
+      if (event.at("args").value("name", "").rfind("disk ", 0) == 0) {
+        readers[event.at("pid")].insert(event.at("tid").get<int>());
+      }
       if (event.at("ph") != "X") continue;
       const double begin = event.at("ts");
       const double duration = event.at("dur");
       const bool is_read = event.at("name") == "read";
-      EXPECT_EQ(is_read, event.at("tid") != 0) << event;
+      EXPECT_EQ(is_read, readers[event.at("pid")].count(event.at("tid")) == 1)
+          << event;
       auto& slices = is_read ? traced.reads : traced.passes;
-      slices[event.at("pid")].push_back(
+      slices[event.at("pid").get<int>() - 1].push_back(
           {event.at("name"), begin, begin + duration, event.at("args")});
     }
     for (auto& [device, slices] : traced.passes) {
@@ -163,6 +172,43 @@ TEST_F(TraceProgramTest, NothingIsReadInPassesWhereAllIsResident) {
     const double begin = Named(traced.passes.at(device), "pass")[0].begin;
     for (const Slice& read : reads) EXPECT_LE(read.end, begin) << device;
   }
+}
+
+TEST(TraceRulesTest, WhatAnImporterWouldDropIsAFault) {
+  const auto faults = [](const std::string& events) {
+    return testing::FaultsOfTrace(
+        "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[" + events + "]}");
+  };
+  const std::string name =
+      R"({"ph":"M","name":"thread_name","pid":1,"tid":7,"args":{"name":"a"}})";
+  const auto slice = [](const std::string& times) {
+    return absl::StrCat(R"(,{"ph":"X","name":"s","pid":1,"tid":7,"args":{},)",
+                        times, "}");
+  };
+  const std::string whole = slice(R"("ts":1.5,"dur":4)");
+  EXPECT_THAT(faults(name + whole + slice(R"("ts":1.5,"dur":3.999)") +
+                     slice(R"("ts":5.5,"dur":1)")),
+              ::testing::IsEmpty());
+  const auto has = [](const std::string& what) {
+    return ::testing::ElementsAre(HasSubstr(what));
+  };
+  EXPECT_THAT(faults(name + whole + slice(R"("ts":5.499,"dur":1)")),
+              has("overlaps"));
+  // The one that holds the other comes too late.
+  EXPECT_THAT(faults(name + slice(R"("ts":1.5,"dur":3)") + whole),
+              has("overlaps"));
+  EXPECT_THAT(faults(name + slice(R"("ts":1)")), has("dur is no time"));
+  EXPECT_THAT(faults(whole.substr(1)), has("thread 7 has no name"));
+  EXPECT_THAT(
+      faults(
+          name +
+          R"(,{"ph":"X","name":"s","pid":2,"tid":7,"args":{},"ts":9,"dur":1})"),
+      has("of two processes"));
+  EXPECT_THAT(
+      faults(
+          R"({"ph":"M","name":"thread_name","pid":1,"tid":0,"args":{"name":"a"}})"),
+      has("tid is no positive number"));
+  EXPECT_THAT(testing::FaultsOfTrace("[]"), ::testing::SizeIs(2));
 }
 
 TEST_F(TraceProgramTest, AFileThatCannotBeWrittenIsToldBeforeTheRun) {

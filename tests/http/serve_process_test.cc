@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/e2e/fleet_processes.h"
+#include "tests/testing/trace_rules.h"
 
 namespace shoal::http {
 namespace {
@@ -138,8 +140,10 @@ TEST_F(ServeProcessTest, ATraceHasTheRequestsBesideTheDevices) {
   other.join();
   service_->Signal(SIGTERM);
   ASSERT_EQ(service_->Wait().exit_code, 0) << service_->so_far().err;
-  std::ifstream file(path);
-  const json trace = json::parse(file);
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  EXPECT_THAT(testing::FaultsOfTrace(text.str()), ::testing::IsEmpty());
+  const json trace = json::parse(text.str());
   std::map<std::string, std::vector<json>> events;
   for (const json& event : trace["traceEvents"]) {
     events[event["name"]].push_back(event);
@@ -160,8 +164,8 @@ TEST_F(ServeProcessTest, ATraceHasTheRequestsBesideTheDevices) {
           pass["ts"].get<double>() + pass["dur"].get<double>() / 2;
       if (begin < middle && middle < end) ++passes[pass["pid"]];
     }
-    for (const int device : {0, 1}) EXPECT_NEAR(passes[device], 39, 2);
-    EXPECT_EQ(answer["pid"], 2);
+    for (const int device : {1, 2}) EXPECT_NEAR(passes[device], 39, 2);
+    EXPECT_EQ(answer["pid"], 3);
   }
   // One of them waited for the other.
   EXPECT_GE(queued, 0.5 * events["answer"][0]["dur"].get<double>());
