@@ -25,10 +25,19 @@ namespace {
 
 // How often somebody who waits looks whether the server stops.
 constexpr absl::Duration kSlice = absl::Milliseconds(100);
-// What an answered client may still send before its connection ends: without
-// reading it the answer could be lost.
-constexpr size_t kLeftoverBytesMax = size_t{8} << 20;
-constexpr absl::Duration kLeftoverTime = absl::Seconds(1);
+// What an answered client may still send before its connection ends: bytes that
+// come to a closed socket break it, and many a client then does not look for
+// the answer. Longer for those who have not sent all of their body, as after a
+// 401 or 503: they look when they have.
+struct LeftoverLimits {
+  size_t bytes_max = size_t{8} << 20;
+  absl::Duration time = absl::Seconds(1);
+  absl::Duration silence = kSlice;
+};
+constexpr LeftoverLimits kBodyLeftover = {size_t{64} << 20, absl::Seconds(10),
+                                          absl::Seconds(2)};
+// The same once the server stops.
+constexpr absl::Duration kStopLeftoverTime = absl::Seconds(1);
 // How long answers may still take once the server stops.
 constexpr absl::Duration kStopGrace = absl::Seconds(2);
 // Beside the body: what frames the chunks of one.
@@ -98,6 +107,16 @@ class SocketStream final : public httplib::Stream {
     }
   }
 
+  // Of the request whose head the library has just read.
+  void ExpectBody(size_t bytes) {
+    body_begin_ = consumed_bytes_;
+    body_bytes_ = bytes;
+  }
+  // Whether the client has not sent all that it announced.
+  bool owes_body() const {
+    return refusal_ != 0 || received_bytes_ - body_begin_ < body_bytes_;
+  }
+
   // The status to answer with where the request could not be read; 0: none.
   // What the library writes after that is dropped.
   int refusal() const { return refusal_; }
@@ -135,6 +154,7 @@ class SocketStream final : public httplib::Stream {
     const size_t count = std::min({size, buffer_.size() - begin_, bytes_left_});
     std::copy_n(buffer_.data() + begin_, count, to);
     begin_ += count;
+    consumed_bytes_ += count;
     bytes_left_ -= count;
     return static_cast<ssize_t>(count);
   }
@@ -177,6 +197,7 @@ class SocketStream final : public httplib::Stream {
     } while (got < 0 && errno == EINTR);
     if (got <= 0) return got;
     const auto count = static_cast<size_t>(got);
+    received_bytes_ += count;
     if (!held_.Take(count)) {
       is_full_ = true;
       refusal_ = 503;
@@ -215,6 +236,10 @@ class SocketStream final : public httplib::Stream {
   std::string buffer_;
   size_t begin_ = 0;
   size_t bytes_left_ = 0;
+  size_t received_bytes_ = 0;  // all that came
+  size_t consumed_bytes_ = 0;  // what the library took of it
+  size_t body_begin_ = 0;
+  size_t body_bytes_ = 0;  // announced
   absl::Time body_deadline_ = absl::InfinitePast();
   int refusal_ = 0;
   mutable absl::Time stop_deadline_ = absl::InfiniteFuture();
@@ -234,14 +259,27 @@ void Tame(httplib::Request& request) {
   }
 }
 
-void ReadLeftover(int socket) {
+// What a request announces after its head; chunks have no length.
+size_t BodyBytesOf(const httplib::Request& request) {
+  if (!request.has_header("Content-Length")) return SIZE_MAX;
+  return static_cast<size_t>(
+      request.get_header_value<uint64_t>("Content-Length"));
+}
+
+void ReadLeftover(int socket, const LeftoverLimits& limits,
+                  const std::atomic<bool>& stops) {
   shutdown(socket, SHUT_WR);
   char bytes[kReadBytes];
-  const absl::Time deadline = absl::Now() + kLeftoverTime;
-  for (size_t total = 0; total < kLeftoverBytesMax;) {
-    if (absl::Now() >= deadline || !AwaitEvent(socket, POLLIN, kSlice)) return;
+  absl::Time deadline = absl::Now() + limits.time;
+  absl::Time heard = absl::Now();
+  for (size_t total = 0; total < limits.bytes_max;) {
+    const absl::Time now = absl::Now();
+    if (stops) deadline = std::min(deadline, now + kStopLeftoverTime);
+    if (now >= std::min(deadline, heard + limits.silence)) return;
+    if (!AwaitEvent(socket, POLLIN, kSlice)) continue;
     const ssize_t got = recv(socket, bytes, sizeof(bytes), MSG_DONTWAIT);
     if (got <= 0) return;
+    heard = absl::Now();
     total += static_cast<size_t>(got);
   }
 }
@@ -299,20 +337,25 @@ bool HttpListener::IsConnected(const httplib::Request& request) {
 }
 
 bool HttpListener::process_and_close_socket(socket_t socket) {
-  SocketStream stream(socket, limits_, held_, stops_);
-  if (stream.ReadHead()) {
-    bool closed = false;
-    process_request(stream, /*close_connection=*/true, closed,
-                    [socket](httplib::Request& request) {
-                      Tame(request);
-                      // The library leaves this field to clients.
-                      request.progress = [socket](uint64_t, uint64_t) {
-                        return IsOpen(socket);
-                      };
-                    });
+  LeftoverLimits leftover;
+  {
+    SocketStream stream(socket, limits_, held_, stops_);
+    if (stream.ReadHead()) {
+      bool closed = false;
+      process_request(stream, /*close_connection=*/true, closed,
+                      [socket, &stream](httplib::Request& request) {
+                        Tame(request);
+                        stream.ExpectBody(BodyBytesOf(request));
+                        // The library leaves this field to clients.
+                        request.progress = [socket](uint64_t, uint64_t) {
+                          return IsOpen(socket);
+                        };
+                      });
+    }
+    if (stream.refusal() != 0) stream.WriteRefusal();
+    if (stream.owes_body()) leftover = kBodyLeftover;
   }
-  if (stream.refusal() != 0) stream.WriteRefusal();
-  ReadLeftover(socket);
+  ReadLeftover(socket, leftover, stops_);
   close(socket);
   return true;
 }

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/mutex.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "http/completion_request.h"
@@ -82,6 +83,8 @@ class HostileClientTest : public ::testing::Test {
     return client.ReadAll();
   }
 
+  base::Mutex mutex_;
+  base::CondVar never_;
   coordinator::FakeRank rank_;
   std::unique_ptr<coordinator::Coordinator> coordinator_;
   std::unique_ptr<coordinator::RequestQueue> queue_;
@@ -159,6 +162,30 @@ TEST_F(HostileClientTest, TheTypeOfABodyDoesNotMatter) {
     // Understood, and there is no model.
     EXPECT_THAT(said, StartsWith("HTTP/1.1 503")) << type;
   }
+}
+
+// Most clients look for an answer when they have sent all.
+TEST_F(HostileClientTest, WhoIsRefusedBeforeItsBodyMaySendItSlowly) {
+  const std::string piece(size_t{1} << 20, ' ');
+  RawClient client(server_->port());
+  ASSERT_TRUE(client.Send(absl::StrCat(
+      "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: ",
+      3 * piece.size(), "\r\n\r\n")));
+  for (int i = 0; i < 3; ++i) {
+    base::MutexLock lock(mutex_);
+    never_.WaitUntil(mutex_, absl::Now() + absl::Milliseconds(600));
+    ASSERT_TRUE(client.Send(piece)) << i;
+  }
+  EXPECT_THAT(client.ReadAll(), StartsWith("HTTP/1.1 401"));
+}
+
+TEST_F(HostileClientTest, ABodyThatIsMuchTooLongMayBeSentToItsEnd) {
+  const std::string body(size_t{24} << 20, ' ');
+  RawClient client(server_->port());
+  ASSERT_TRUE(client.Send(
+      absl::StrCat(kPost, "Content-Length: ", body.size(), "\r\n\r\n")));
+  ASSERT_TRUE(client.Send(body));
+  EXPECT_THAT(client.ReadAll(), StartsWith("HTTP/1.1 413"));
 }
 
 TEST_F(HostileClientTest, WhoSendsForEverDoesNotHoldUpTheEnd) {
