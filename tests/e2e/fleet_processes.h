@@ -37,6 +37,9 @@ class FleetProcessesTest : public ::testing::Test {
   // refusals name it, each asked for with too little for that rank alone.
   std::vector<uint64_t> Floors(const std::vector<std::string>& run,
                                uint32_t device_count) const;
+  // Whether `refusal` names a higher floor of a rank; it is put in then.
+  static bool RaiseFloor(const std::string& refusal,
+                         std::vector<uint64_t>& floors);
 
   TemporaryFolder cache_;
 };
