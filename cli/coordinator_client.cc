@@ -1,5 +1,6 @@
 #include "cli/coordinator_client.h"
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -9,6 +10,7 @@
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "cli/cluster_secrets.h"
+#include "cli/command.h"
 #include "cli/coordinator_dial.h"
 #include "cli/flags_where.h"
 #include "grpcpp/channel.h"
@@ -25,6 +27,7 @@ namespace {
 
 constexpr absl::Duration kCancelLook = absl::Milliseconds(50);
 constexpr absl::Duration kProbeTimeout = absl::Seconds(3);
+constexpr absl::Duration kNamesTimeout = absl::Seconds(3);
 
 proto::GenerateRequest ToProto(const coordinator::GenerateRequest& from) {
   proto::GenerateRequest to;
@@ -89,7 +92,38 @@ FleetDevice DeviceFrom(const proto::DeviceStatus& from) {
   to.budget_bytes = from.profile().budget_bytes();
   to.unit_count = from.unit_count();
   to.share_bytes = from.share_bytes();
+  to.is_drained = from.is_drained();
   return to;
+}
+
+ChangeState ChangeFrom(const proto::ChangeProgress& from) {
+  return {from.text(),
+          from.done(),
+          from.epoch(),
+          {from.device_names().begin(), from.device_names().end()}};
+}
+
+std::unique_ptr<grpc::ClientReader<proto::ChangeProgress>> Begin(
+    const coordinator::FleetChange& change, proto::Operator::Stub& stub,
+    grpc::ClientContext& context) {
+  using Kind = coordinator::FleetChange::Kind;
+  const auto patience_ms = static_cast<uint32_t>(std::clamp<int64_t>(
+      absl::ToInt64Milliseconds(change.patience), 0, UINT32_MAX));
+  if (change.kind == Kind::kReplan) {
+    proto::ReplanRequest request;
+    request.set_patience_ms(patience_ms);
+    return stub.Replan(&context, request);
+  }
+  if (change.kind == Kind::kResume) {
+    proto::ResumeRequest request;
+    request.set_device(change.device);
+    request.set_patience_ms(patience_ms);
+    return stub.Resume(&context, request);
+  }
+  proto::DrainRequest request;
+  request.set_device(change.device);
+  request.set_patience_ms(patience_ms);
+  return stub.Drain(&context, request);
 }
 
 }  // namespace
@@ -202,6 +236,8 @@ absl::StatusOr<FleetState> CoordinatorClient::State(absl::Duration timeout) {
   state.model_name = reply.model_name();
   state.ready = reply.ready();
   state.failure = reply.failure();
+  state.drained.assign(reply.drained_devices().begin(),
+                       reply.drained_devices().end());
   for (const proto::DeviceStatus& device : reply.devices()) {
     state.devices.push_back(DeviceFrom(device));
   }
@@ -242,6 +278,36 @@ absl::StatusOr<coordinator::GenerateResult> CoordinatorClient::Generate(
   const grpc::Status finished = reader->Finish();
   if (!finished.ok() && !cancel) return impl_->FromGrpc(finished);
   return result;
+}
+
+absl::StatusOr<ChangeState> CoordinatorClient::Change(
+    const coordinator::FleetChange& change,
+    const std::function<bool(const ChangeState&)>& on_news,
+    const std::atomic<bool>& cancel) {
+  grpc::ClientContext context;
+  impl_->Prepare(context);
+  const auto reader = Begin(change, *impl_->operations, context);
+  const CancelWatch watch(context, cancel);
+  ChangeState state;
+  proto::ChangeProgress progress;
+  bool wants_more = true;
+  while (wants_more && reader->Read(&progress)) {
+    state = ChangeFrom(progress);
+    wants_more = on_news(state);
+  }
+  if (!wants_more) context.TryCancel();
+  const grpc::Status finished = reader->Finish();
+  if (state.done || !wants_more || cancel) return state;
+  absl::Status status = impl_->FromGrpc(finished);
+  if (!absl::IsNotFound(status)) return status;
+  std::vector<std::string> names;
+  if (const auto fleet = State(kNamesTimeout); fleet.ok()) {
+    for (const FleetDevice& device : fleet->devices) {
+      names.push_back(device.name);
+    }
+  }
+  return absl::NotFoundError(
+      absl::StrCat(status.message(), DidYouMean(change.device, names)));
 }
 
 absl::Status CoordinatorClient::Watch(

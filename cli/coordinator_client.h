@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "cli/cluster_config.h"
+#include "coordinator/fleet_change.h"
 #include "coordinator/generation.h"
 
 namespace shoal::proto {
@@ -51,6 +52,7 @@ struct FleetDevice {
   uint64_t budget_bytes = 0;
   uint32_t unit_count = 0;
   uint64_t share_bytes = 0;
+  bool is_drained = false;
 };
 
 struct FleetState {
@@ -60,6 +62,16 @@ struct FleetState {
   bool ready = false;
   std::string failure;  // why the plan ended; empty: it has not
   std::vector<FleetDevice> devices;
+  std::vector<std::string> drained;  // names; of those that are away, too
+};
+
+// How far a change is, or was when it was not looked at any more.
+struct ChangeState {
+  std::string text;  // one line: what happens, or what was done
+  bool done = false;
+  // With `done`: of the plan in force.
+  uint64_t epoch = 0;
+  std::vector<std::string> devices;  // by rank
 };
 
 struct ServedModel {
@@ -85,6 +97,15 @@ class CoordinatorClient {
   absl::StatusOr<coordinator::GenerateResult> Generate(
       const coordinator::GenerateRequest& request,
       const coordinator::TextCallback& on_text,
+      const std::atomic<bool>& cancel);
+
+  // Asks for a change, which is accepted when `on_news` is called first, and
+  // goes on even if that returns false, or `cancel`: then this returns.
+  // Errors: those of proto/operator.proto, too; kNotFound names the device
+  //         that was perhaps meant
+  absl::StatusOr<ChangeState> Change(
+      const coordinator::FleetChange& change,
+      const std::function<bool(const ChangeState&)>& on_news,
       const std::atomic<bool>& cancel);
 
   // Gives `on_update` what the fleet does, `rate` times a second (1 to 4),

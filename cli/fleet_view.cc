@@ -14,6 +14,7 @@ constexpr absl::Duration kSilenceMax = absl::Seconds(3);
 std::string StateOf(const FleetDevice& device) {
   if (device.is_coordinator) return "coordinator";
   if (device.silent > kSilenceMax) return "silent";
+  if (device.is_drained) return "drained";
   return device.rank ? "serving" : "joined";
 }
 
@@ -32,8 +33,11 @@ FleetView ViewOf(FleetState state, const std::vector<ClusterDevice>& devices) {
     } else {
       node.device.name = device.name;
       node.is_here = false;
-      node.state = device.optional ? "away" : "missing";
-      if (!device.optional) {
+      const bool is_drained =
+          std::find(state.drained.begin(), state.drained.end(), device.name) !=
+          state.drained.end();
+      node.state = device.optional || is_drained ? "away" : "missing";
+      if (node.state == "missing") {
         view.faults.push_back(absl::StrCat(device.name, " is missing"));
       }
     }

@@ -16,8 +16,8 @@ namespace shoal::cli {
 struct NodeView {
   FleetDevice device;
   bool is_here = true;
-  // coordinator, serving, joined, silent; of devices that are not here:
-  // missing, or away if they are optional.
+  // coordinator, serving, joined, drained, silent; of devices that are not
+  // here: missing, or away if they are optional or drained.
   std::string state;
 };
 

@@ -14,7 +14,6 @@ struct Later {
 };
 
 constexpr std::array kLater = {
-    Later{"", "drain", "taking a device out of a running fleet"},
     Later{"model", "verify", "comparing model files; use model inspect"},
     Later{"plan", "--simulate", "planning for a described fleet"},
 };

@@ -19,6 +19,7 @@
 #include "cli/session.h"
 #include "cli/trace_file.h"
 #include "cli/verbs.h"
+#include "coordinator/fleet_changes.h"
 #include "coordinator/request_queue.h"
 #include "http/server.h"
 #include "parallel/rank.h"
@@ -26,6 +27,7 @@
 namespace shoal::cli {
 namespace {
 
+using coordinator::FleetChanges;
 using coordinator::RequestQueue;
 using coordinator::ServiceState;
 
@@ -87,9 +89,12 @@ absl::StatusOr<std::unique_ptr<http::HttpServer>> StartHttp(
 // Ready until the plan ends, nobody can connect any more or there is an
 // interrupt; why it ended.
 absl::Status ServeUntilFault(Session& session, RequestQueue& queue,
+                             FleetChanges& changes,
                              const http::HttpServer& http,
-                             const InterruptWatcher& interrupt) {
+                             InterruptWatcher& interrupt) {
   queue.SetReady(session.session_count());
+  changes.SetServing();
+  const absl::Cleanup not_serving = [&] { changes.SetNotServing(); };
   Say(absl::StrCat("ready: ", session.session_count(),
                    " requests at a time, each of up to ",
                    session.coordinator().context_positions(), " tokens"));
@@ -100,8 +105,23 @@ absl::Status ServeUntilFault(Session& session, RequestQueue& queue,
     }
     // A worker can go while nobody asks for anything.
     SHOAL_RETURN_IF_ERROR(session.coordinator().plan_failure());
+    SHOAL_RETURN_IF_ERROR(changes.Work(&interrupt.cancel()));
   }
   return absl::OkStatus();
+}
+
+FleetChanges::Options ChangeOptions(Session& session) {
+  FleetChanges::Options options;
+  options.try_plan = [&session](const auto& drained) {
+    return session.TryPlan(drained);
+  };
+  options.reload =
+      [&session](const auto& progress) -> absl::StatusOr<uint32_t> {
+    SHOAL_RETURN_IF_ERROR(session.Reload(progress));
+    return session.session_count();
+  };
+  options.say = Say;
+  return options;
 }
 
 // False: interrupted.
@@ -143,17 +163,25 @@ absl::Status Serve(const ServeFlags& flags) {
     return coordinator::QueueState{counters.waiting_count,
                                    counters.refused_count};
   });
+  FleetChanges changes(ChangeOptions(*session), session->coordinator(), queue);
+  session->coordinator().SetFleetChanger(
+      [&changes](const auto& change, const auto& on_news) {
+        return changes.Ask(change, on_news);
+      });
   // First, so that its memory counts for the plan and clients learn how far
   // loading is.
   SHOAL_ASSIGN_OR_RETURN(const auto http, StartHttp(flags, options, queue));
   // However this ends: the services call the queue, which ends before them.
-  const absl::Cleanup shutdown = [&] { session->coordinator().Shutdown(); };
+  const absl::Cleanup shutdown = [&] {
+    changes.Close();
+    session->coordinator().Shutdown();
+  };
   SHOAL_ASSIGN_OR_RETURN(const std::string address, session->StartFleet());
   Say(absl::StrCat("gRPC at ", address));
   absl::Status status = session->Load();
   while (status.ok() && !interrupt.interrupted()) {
     const absl::Status fault =
-        ServeUntilFault(*session, queue, *http, interrupt);
+        ServeUntilFault(*session, queue, changes, *http, interrupt);
     if (!http->serving()) {
       status = absl::UnavailableError(absl::StrCat(
           "the service takes no connections any more, because its socket at "
@@ -227,8 +255,11 @@ void AddServeVerb(Command& root) {
       "time,\n"
       "at the same pace; further ones wait. If a worker is lost, requests in\n"
       "progress end with an error, and the model is loaded again as soon as\n"
-      "all workers are back. An interrupt lets requests finish (--grace); a\n"
-      "second one ends it at once.\n\n"
+      "all workers are back. shoal drain, resume and replan change the plan "
+      "of a\n"
+      "service; requests wait or go on then. An interrupt lets requests "
+      "finish\n"
+      "(--grace); a second one ends it at once.\n\n"
       "Examples:\n"
       "  shoal serve -m MODEL.gguf --local 2\n"
       "  shoal serve -m MODEL.gguf --http 0.0.0.0:8080 --api-key-file KEY\n"

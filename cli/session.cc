@@ -295,31 +295,65 @@ absl::Status Session::Load() {
   return LoadModel();
 }
 
-absl::Status Session::LoadModel() {
+absl::StatusOr<uint32_t> Session::WithSessions(
+    const std::function<absl::Status(const coordinator::PlanOptions&)>& load) {
   coordinator::PlanOptions plan = options_.plan;
-  absl::Status status;
   for (;;) {
-    status = coordinator_->LoadModel(
+    const absl::Status status = load(plan);
+    if (status.ok()) return plan.run.session_count;
+    if (!absl::IsResourceExhausted(status) ||
+        !options_.fewer_sessions_will_do || plan.run.session_count == 1) {
+      return status;
+    }
+    plan.run.session_count /= 2;
+    plan.run.logits_rows_max = plan.run.session_count;
+  }
+}
+
+absl::Status Session::TakeLoaded(
+    const absl::StatusOr<uint32_t>& session_count) {
+  if (interrupt_.interrupted()) return Interrupted();
+  SHOAL_RETURN_IF_ERROR(session_count.status());
+  session_count_ = *session_count;
+  for (const std::string& note : coordinator_->plan().notes) {
+    progress_.Say(absl::StrCat("note: ", note));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Session::LoadModel() {
+  return TakeLoaded(WithSessions([this](const coordinator::PlanOptions& plan) {
+    const absl::Status status = coordinator_->LoadModel(
         options_.model, plan,
         [this](const coordinator::DeviceProgress& progress) {
           progress_.Loading(progress);
         },
         &interrupt_.cancel());
     progress_.Done();
-    if (!absl::IsResourceExhausted(status) ||
-        !options_.fewer_sessions_will_do || plan.run.session_count == 1) {
-      break;
-    }
-    plan.run.session_count /= 2;
-    plan.run.logits_rows_max = plan.run.session_count;
-  }
-  if (interrupt_.interrupted()) return Interrupted();
-  SHOAL_RETURN_IF_ERROR(status);
-  session_count_ = plan.run.session_count;
-  for (const std::string& note : coordinator_->plan().notes) {
-    progress_.Say(absl::StrCat("note: ", note));
-  }
-  return absl::OkStatus();
+    return status;
+  }));
+}
+
+absl::Status Session::TryPlan(const std::set<std::string>& drained) {
+  return WithSessions([&](const coordinator::PlanOptions& plan) {
+           return coordinator_->TryPlan(plan, drained).status();
+         })
+      .status();
+}
+
+absl::Status Session::Reload(
+    const std::function<void(const coordinator::DeviceProgress&)>& on_news) {
+  return TakeLoaded(WithSessions([&](const coordinator::PlanOptions& plan) {
+    const absl::Status status = coordinator_->Reload(
+        plan,
+        [&](const coordinator::DeviceProgress& progress) {
+          progress_.Loading(progress);
+          on_news(progress);
+        },
+        &interrupt_.cancel());
+    progress_.Done();
+    return status;
+  }));
 }
 
 absl::Status Session::Recover() {

@@ -3,7 +3,10 @@
 #ifndef SHOAL_CLI_SESSION_H_
 #define SHOAL_CLI_SESSION_H_
 
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -101,6 +104,12 @@ class Session {
   // REQUIRES: called by the thread that called StartFleet().
   absl::Status Recover();
 
+  // Coordinator::TryPlan() and Reload(), with fewer sessions where that will
+  // do. REQUIRES: Load() was OK.
+  absl::Status TryPlan(const std::set<std::string>& drained);
+  absl::Status Reload(
+      const std::function<void(const coordinator::DeviceProgress&)>& progress);
+
   // Of the plan in force. REQUIRES: Load() was OK.
   uint32_t session_count() const { return session_count_; }
 
@@ -122,6 +131,11 @@ class Session {
   void OfferToNetwork();
   absl::Status WaitForWorkers();
   absl::Status LoadModel();
+  // Calls `load` with fewer and fewer sessions until there is memory for them;
+  // returns how many there are.
+  absl::StatusOr<uint32_t> WithSessions(
+      const std::function<absl::Status(const coordinator::PlanOptions&)>& load);
+  absl::Status TakeLoaded(const absl::StatusOr<uint32_t>& session_count);
 
   const SessionOptions options_;                           // with the token
   std::shared_ptr<const security::FleetSecrets> secrets_;  // null: no TLS

@@ -172,7 +172,8 @@ void AddNodesVerb(Command& root) {
   verb.SetDetails(
       "States: coordinator and serving hold a part of the model, joined does "
       "not\n"
-      "yet; missing is in the file and not here, away likewise but optional.\n"
+      "yet, drained is to have none (shoal drain); missing is in the file and\n"
+      "not here, away likewise but optional or drained.\n"
       "Exit codes as of shoal status.\n\n"
       "Example:\n  shoal nodes --coordinator 192.168.1.10:7070 --json");
   verb.SetRunner([flags] { return Nodes(*flags); });

@@ -6,14 +6,15 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "cli/change_runner.h"
 #include "cli/coordinator_client.h"
 #include "cli/flag_values.h"
 #include "cli/interrupt.h"
 #include "cli/operator_flags.h"
+#include "cli/top_control.h"
 #include "cli/top_input.h"
 #include "cli/top_layout.h"
 #include "cli/top_plain.h"
@@ -25,7 +26,6 @@ namespace {
 
 constexpr absl::Duration kKeyPatience = absl::Milliseconds(50);
 constexpr absl::Duration kInterruptLook = absl::Milliseconds(200);
-constexpr size_t kFilterBytesMax = 64;
 
 struct TopFlags {
   OperatorFlags fleet;
@@ -36,8 +36,16 @@ struct TopFlags {
   std::string replay;
 };
 
-absl::StatusOr<UpdateSource> SourceOf(const TopFlags& flags, bool is_plain) {
-  if (!flags.replay.empty()) return ReplaySource(flags.replay, is_plain);
+// A fleet to look at, and to change.
+struct Watched {
+  UpdateSource source;
+  ChangeFunction change;  // null: a recording
+};
+
+absl::StatusOr<Watched> WatchedOf(const TopFlags& flags, bool is_plain) {
+  if (!flags.replay.empty()) {
+    return Watched{ReplaySource(flags.replay, is_plain), nullptr};
+  }
   SHOAL_ASSIGN_OR_RETURN(const OperatorTarget found,
                          OperatorTargetOf(flags.fleet));
   const auto client = std::make_shared<CoordinatorClient>(found.target);
@@ -49,8 +57,15 @@ absl::StatusOr<UpdateSource> SourceOf(const TopFlags& flags, bool is_plain) {
     return absl::UnavailableError(absl::StrCat(
         status.message(), "; start one with shoal serve, chat or run"));
   };
-  if (flags.record.empty()) return source;
-  return RecordingSource(std::move(source), flags.record);
+  if (!flags.record.empty()) {
+    source = RecordingSource(std::move(source), flags.record);
+  }
+  ChangeFunction change = [target = found.target](
+                              const auto& asked, const auto& on_news,
+                              const std::atomic<bool>& cancel) {
+    return CoordinatorClient(target).Change(asked, on_news, cancel);
+  };
+  return Watched{std::move(source), std::move(change)};
 }
 
 absl::Status ShowPlain(const TopFlags& flags, TopInput& input,
@@ -69,54 +84,20 @@ absl::Status ShowPlain(const TopFlags& flags, TopInput& input,
   return absl::OkStatus();
 }
 
-// What keys do. Threads: thread-compatible.
-class TopControl {
- public:
-  explicit TopControl(TopState& state) : state_(state) {}
-
-  bool quits() const { return quits_; }
-
-  void Press(int key) {
-    if (key == kKeyNone || key == kKeyResize) return;
-    if (state_.is_typing_filter) return Type(key);
-    switch (key) {
-      case 'q':
-      case 'Q':
-        quits_ = true;
-        return;
-      case 'p':
-      case ' ':
-        state_.is_paused = !state_.is_paused;
-        return;
-      case 'f':
-      case '/':
-        state_.is_typing_filter = true;
-        return;
-      default:
-        return;
-    }
+// What a change says, and the keys that ask for one.
+void FollowChange(TopControl& control, ChangeRunner& runner, TopState& shown) {
+  if (const auto change = control.TakeChange()) {
+    shown.is_changing = true;
+    runner.Start(*change);
   }
-
- private:
-  void Type(int key) {
-    std::string& filter = state_.filter;
-    if (key == kKeyEnter || key == kKeyEscape) {
-      state_.is_typing_filter = false;
-      if (key == kKeyEscape) filter.clear();
-    } else if (key == kKeyBackspace) {
-      if (!filter.empty()) filter.pop_back();
-    } else if (key > 0 && key < 128 &&
-               absl::ascii_isgraph(static_cast<unsigned char>(key)) &&
-               filter.size() < kFilterBytesMax) {
-      filter.push_back(static_cast<char>(key));
-    }
+  if (const auto news = runner.Take()) {
+    shown.message = news->text;
+    shown.is_changing = !news->ended;
   }
-
-  TopState& state_;
-  bool quits_ = false;
-};
+}
 
 absl::Status ShowScreen(const TopFlags& flags, TopInput& input,
+                        ChangeFunction change,
                         const InterruptWatcher& interrupt) {
   SHOAL_ASSIGN_OR_RETURN(const std::unique_ptr<TopTerminal> terminal,
                          TopTerminal::Create());
@@ -124,6 +105,7 @@ absl::Status ShowScreen(const TopFlags& flags, TopInput& input,
   shown.filter = flags.filter;
   shown.is_replay = !flags.replay.empty();
   TopControl control(shown);
+  ChangeRunner runner(std::move(change));
   TopScreen screen;
   screen.glyphs = terminal->has_utf8() ? Glyphs::Utf8() : Glyphs::Ascii();
   screen.zone = absl::LocalTimeZone();
@@ -140,6 +122,7 @@ absl::Status ShowScreen(const TopFlags& flags, TopInput& input,
     screen.height = terminal->height();
     terminal->Draw(LayOut(shown, screen));
     control.Press(terminal->ReadKey(kKeyPatience));
+    FollowChange(control, runner, shown);
     if (shown.is_paused && !shown.is_replay) {
       // What comes meanwhile is older when it goes on; its events are kept.
       for (const proto::WatchUpdate& update : input.Take()) {
@@ -161,10 +144,11 @@ absl::Status ShowScreen(const TopFlags& flags, TopInput& input,
 absl::Status Top(const TopFlags& flags) {
   InterruptWatcher interrupt;
   const bool is_plain = flags.plain || isatty(STDOUT_FILENO) == 0;
-  SHOAL_ASSIGN_OR_RETURN(UpdateSource source, SourceOf(flags, is_plain));
-  TopInput input(std::move(source));
-  return is_plain ? ShowPlain(flags, input, interrupt)
-                  : ShowScreen(flags, input, interrupt);
+  SHOAL_ASSIGN_OR_RETURN(Watched watched, WatchedOf(flags, is_plain));
+  TopInput input(std::move(watched.source));
+  return is_plain
+             ? ShowPlain(flags, input, interrupt)
+             : ShowScreen(flags, input, std::move(watched.change), interrupt);
 }
 
 absl::Status CheckTopFlags(const TopFlags& flags) {
@@ -212,7 +196,10 @@ void AddTopVerb(Command& root) {
       "devices, mem+disk is the share of the weights that is kept in memory\n"
       "and that which is read for every token. In the plan, * is the hub of a\n"
       "stage and ! the device that the others wait for.\n"
-      "Keys: q quit, p or space pause, f filter.\n"
+      "Keys: q quit, space pause, f filter; the arrows select a device, d\n"
+      "drains it, r resumes it, p plans anew, each after a question (see "
+      "shoal\n"
+      "help drain; not in a replay).\n"
       "Colours only repeat what text and shapes say; NO_COLOR turns them "
       "off.\n\n"
       "Examples:\n"

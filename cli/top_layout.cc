@@ -21,6 +21,7 @@ constexpr int kGridLinesMax = 8;
 constexpr int kDeviceLinesMin = 4;
 constexpr int kEventIndent = 14;
 constexpr size_t kEventTextLinesMax = 4;  // of one event
+constexpr size_t kMessageLinesMax = 4;
 // From so many lines on sections are apart.
 constexpr int kAiryHeight = 32;
 
@@ -219,19 +220,46 @@ StyledLine FootLine(const TopState& state) {
         .Add(state.filter)
         .Add("_  (Enter: done, Esc: all)", Style::kFaint);
   }
-  line.Add("q", Style::kTitle)
-      .Add(" quit  ")
-      .Add("p", Style::kTitle)
-      .Add(state.is_paused ? " go on  " : " pause  ")
-      .Add("f", Style::kTitle)
-      .Add(" filter");
+  const auto key = [&line](const char* name, const char* what) {
+    line.Add(name, Style::kTitle).Add(" ").Add(what).Add("  ");
+  };
+  key("q", "quit");
+  // Before the keys that a narrow screen has no room for.
   if (!state.filter.empty()) {
-    line.Add("  showing only: ").Add(state.filter, Style::kWarning);
+    line.Add("showing only: ").Add(state.filter, Style::kWarning).Add("  ");
   }
   if (!state.notice.empty()) {
-    line.Add("  ").Add(AsciiOf(state.notice), Style::kWarning);
+    line.Add(AsciiOf(state.notice), Style::kWarning).Add("  ");
+  }
+  key("space", state.is_paused ? "go on" : "pause");
+  key("f", "filter");
+  // A recording cannot be changed.
+  if (!state.is_replay) {
+    key("arrows", "select");
+    key("d", "drain");
+    key("r", "resume");
+    key("p", "replan");
   }
   return line;
+}
+
+// The message, broken between words.
+std::vector<StyledLine> MessageLines(const TopState& state,
+                                     const TopScreen& screen) {
+  std::vector<StyledLine> lines;
+  const std::string text = AsciiOf(state.message);
+  for (const absl::string_view word :
+       absl::StrSplit(text, ' ', absl::SkipEmpty())) {
+    if (lines.empty() ||
+        (lines.back().width() + 1 + ColumnsOf(word) > screen.width &&
+         lines.size() < kMessageLinesMax)) {
+      lines.emplace_back();
+    } else {
+      lines.back().Add(" ");
+    }
+    lines.back().Add(word, Style::kWarning);
+  }
+  return lines;
 }
 
 }  // namespace
@@ -248,7 +276,10 @@ void TopState::Apply(const proto::WatchUpdate& update) {
 std::vector<StyledLine> LayOut(const TopState& state, const TopScreen& given) {
   TopScreen screen = given;
   screen.width = std::max(given.width, kWidthMin);
-  const int room = std::max(given.height, 1) - 1;  // above the last line
+  const std::vector<StyledLine> message = MessageLines(state, screen);
+  // Above the last line and the message.
+  const int room = std::max(
+      0, std::max(given.height, 1) - 1 - static_cast<int>(message.size()));
   std::vector<StyledLine> lines;
   if (!state.has_snapshot) {
     lines.emplace_back().Add("waiting for the coordinator", Style::kFaint);
@@ -273,6 +304,7 @@ std::vector<StyledLine> LayOut(const TopState& state, const TopScreen& given) {
            lines);
   }
   lines.resize(static_cast<size_t>(room));
+  Append(message, lines);
   lines.push_back(FootLine(state));
   for (StyledLine& line : lines) line.CutTo(given.width);
   return lines;
@@ -292,6 +324,8 @@ std::string StateName(proto::DeviceSnapshot::State state) {
       return "FAILED";
     case proto::DeviceSnapshot::LOST:
       return "LOST";
+    case proto::DeviceSnapshot::DRAINED:
+      return "drained";
     default:
       return "?";
   }

@@ -4,11 +4,13 @@
 #define SHOAL_CLI_TOP_LAYOUT_H_
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "cli/styled_line.h"
+#include "coordinator/fleet_change.h"
 #include "proto/operator.pb.h"
 
 namespace shoal::cli {
@@ -22,7 +24,12 @@ struct TopState {
   // Only devices and events whose device has it in its name; empty: all.
   std::string filter;
   bool is_typing_filter = false;
-  std::string notice;  // of the program itself; shown in the last line
+  std::string notice;    // of the program itself; shown in the last line
+  std::string selected;  // device; empty: none
+  // Of changes: a question, how far one is, how it ended; above the last line.
+  std::string message;
+  std::optional<coordinator::FleetChange> asks;  // a question waits
+  bool is_changing = false;
 
   static constexpr size_t kEventCountMax = 256;
 

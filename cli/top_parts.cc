@@ -262,9 +262,10 @@ StyledLine DeviceHeading(const TableLook& look) {
                   Style::kFaint);
 }
 
-StyledLine DeviceLine(const DeviceSnapshot& device, const TableLook& look,
-                      const TopScreen& screen) {
+StyledLine DeviceLine(const DeviceSnapshot& device, bool is_selected,
+                      const TableLook& look, const TopScreen& screen) {
   StyledLine line;
+  if (is_selected) line.Add(">", Style::kWarning);
   line.Add(AsciiOf(device.status().profile().name()), Style::kTitle)
       .CutTo(kNameWidth)
       .PadTo(kNameWidth);
@@ -325,7 +326,9 @@ std::vector<StyledLine> DeviceLines(const TopState& state,
       ++missing;
       continue;
     }
-    lines.push_back(DeviceLine(device, look, screen));
+    lines.push_back(
+        DeviceLine(device, device.status().profile().name() == state.selected,
+                   look, screen));
   }
   if (missing == 0) return lines;
   lines.back() = StyledLine().Add(

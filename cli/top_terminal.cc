@@ -140,6 +140,10 @@ int TopTerminal::ReadKey(absl::Duration patience) {
       return kKeyNone;
     case KEY_RESIZE:
       return kKeyResize;
+    case KEY_UP:
+      return kKeyUp;
+    case KEY_DOWN:
+      return kKeyDown;
     case KEY_BACKSPACE:
     case '\b':
       return kKeyBackspace;

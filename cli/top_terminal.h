@@ -16,6 +16,8 @@ namespace shoal::cli {
 // What a key means here; others are their character.
 inline constexpr int kKeyNone = -1;    // none was pressed in time
 inline constexpr int kKeyResize = -2;  // the terminal has another size now
+inline constexpr int kKeyUp = -3;
+inline constexpr int kKeyDown = -4;
 inline constexpr int kKeyEnter = '\n';
 inline constexpr int kKeyEscape = 27;
 inline constexpr int kKeyBackspace = 127;

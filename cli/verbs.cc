@@ -29,6 +29,9 @@ void AddVerbs(Command& root) {
   AddStopVerb(root);
   AddStatusVerb(root);
   AddNodesVerb(root);
+  AddDrainVerb(root);
+  AddResumeVerb(root);
+  AddReplanVerb(root);
   AddExplainVerb(root);
   AddTopVerb(root);
   AddDashboardVerb(root);

@@ -13,6 +13,7 @@ void AddCompletionVerb(Command& root);
 void AddConfigVerb(Command& root);  // config check, explain
 void AddDiscoverVerb(Command& root);
 void AddDoctorVerb(Command& root);
+void AddDrainVerb(Command& root);
 void AddHelpVerb(Command& root);
 void AddInitVerb(Command& root);
 void AddLaunchVerb(Command& root);
@@ -20,6 +21,8 @@ void AddLogsVerb(Command& root);
 void AddModelVerb(Command& root);  // model inspect, quantize, synth
 void AddNodesVerb(Command& root);
 void AddPlanVerb(Command& root);
+void AddReplanVerb(Command& root);
+void AddResumeVerb(Command& root);
 void AddRunVerb(Command& root);
 void AddServeVerb(Command& root);
 void AddStatusVerb(Command& root);

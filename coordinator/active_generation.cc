@@ -106,9 +106,15 @@ ActiveGeneration::ActiveGeneration(std::shared_ptr<const LoadedModel> model,
 }
 
 void ActiveGeneration::Reuse(uint32_t count) {
-  SHOAL_CHECK(ran_count_ == 0 && count < prompt_count());
+  SHOAL_CHECK(ran_count_ == 0 && count < ids_.size());
   ran_count_ = count;
-  result_.reused_tokens = count;
+  if (result_.token_ids.empty()) result_.reused_tokens = count;
+}
+
+void ActiveGeneration::Restart() {
+  if (done_) return;
+  is_moved_ = is_moved_ || ran_count_ > 0;
+  ran_count_ = 0;
 }
 
 void ActiveGeneration::Ran(uint32_t count) {

@@ -52,8 +52,14 @@ class ActiveGeneration {
   uint32_t ran_count() const { return ran_count_; }
 
   // The KV cache has the first `count` tokens already.
-  // REQUIRES: nothing ran yet; count < prompt_count().
+  // REQUIRES: nothing ran yet, or since Restart(); count < ids().size().
   void Reuse(uint32_t count);
+
+  // The KV cache is lost, as with a plan: all tokens are to run again, and then
+  // it goes on as if nothing had been.
+  void Restart();
+  // Whether it was restarted after tokens had run.
+  bool is_moved() const { return is_moved_; }
 
   // The first `count` of pending() ran. REQUIRES: count <= pending().size().
   void Ran(uint32_t count);
@@ -103,6 +109,7 @@ class ActiveGeneration {
   model::StopMatcher stop_;
   absl::Time last_token_;  // when it was chosen, or the start
   std::string piece_;      // scratch
+  bool is_moved_ = false;
   bool done_ = false;
   absl::Status status_;
   GenerateResult result_;

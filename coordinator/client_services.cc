@@ -143,7 +143,61 @@ class OperatorService final : public proto::Operator::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status Drain(
+      grpc::ServerContext* context, const proto::DrainRequest* request,
+      grpc::ServerWriter<proto::ChangeProgress>* writer) override {
+    FleetChange change = ChangeOf(*request);
+    change.kind = FleetChange::Kind::kDrain;
+    change.device = request->device();
+    return Carry(*context, change, *writer);
+  }
+
+  grpc::Status Resume(
+      grpc::ServerContext* context, const proto::ResumeRequest* request,
+      grpc::ServerWriter<proto::ChangeProgress>* writer) override {
+    FleetChange change = ChangeOf(*request);
+    change.kind = FleetChange::Kind::kResume;
+    change.device = request->device();
+    return Carry(*context, change, *writer);
+  }
+
+  grpc::Status Replan(
+      grpc::ServerContext* context, const proto::ReplanRequest* request,
+      grpc::ServerWriter<proto::ChangeProgress>* writer) override {
+    return Carry(*context, ChangeOf(*request), *writer);
+  }
+
  private:
+  template <typename Request>
+  static FleetChange ChangeOf(const Request& request) {
+    FleetChange change;
+    if (request.has_patience_ms()) {
+      change.patience = absl::Milliseconds(request.patience_ms());
+    }
+    return change;
+  }
+
+  grpc::Status Carry(const grpc::ServerContext& context,
+                     const FleetChange& change,
+                     grpc::ServerWriter<proto::ChangeProgress>& writer) {
+    if (!IsAllowed(context, token_)) return WrongToken();
+    proto::ChangeProgress progress;
+    const absl::Status changed =
+        handler_.ChangeFleet(change, [&](absl::string_view line) {
+          progress.set_text(std::string(line));
+          writer.Write(progress);  // it goes on without the client
+        });
+    if (!changed.ok()) return ToGrpc(changed);
+    progress.set_done(true);
+    proto::Plan plan;
+    if (handler_.FillPlan(plan).ok()) {
+      progress.set_epoch(plan.epoch());
+      *progress.mutable_device_names() = plan.device_names();
+    }
+    writer.Write(progress);
+    return grpc::Status::OK;
+  }
+
   RpcHandler& handler_;
   const std::string token_;
 };

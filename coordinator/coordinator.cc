@@ -43,6 +43,36 @@ absl::Status Coordinator::LoadModel(
   return impl_->LoadModel(path, options, progress, cancel);
 }
 
+absl::Status Coordinator::Reload(
+    const PlanOptions& options,
+    const std::function<void(const DeviceProgress&)>& progress,
+    const std::atomic<bool>* cancel) {
+  return impl_->Reload(options, progress, cancel);
+}
+absl::StatusOr<parallel::Plan> Coordinator::TryPlan(
+    const PlanOptions& options, const std::set<std::string>& drained) {
+  return impl_->TryPlan(options, drained);
+}
+void Coordinator::SetDrained(const std::string& device, bool is_drained) {
+  impl_->membership().SetDrained(device, is_drained);
+}
+bool Coordinator::SetDrainedIfAway(const std::string& device, bool is_drained) {
+  return impl_->membership().SetDrainedIfAway(device, is_drained);
+}
+std::set<std::string> Coordinator::drained() const {
+  return impl_->membership().drained();
+}
+std::set<std::string> Coordinator::known_devices() const {
+  return impl_->membership().known_devices();
+}
+void Coordinator::SetFleetChanger(FleetChanger change) {
+  impl_->SetFleetChanger(std::move(change));
+}
+void Coordinator::AddEvent(Severity severity, absl::string_view device,
+                           absl::string_view text, absl::string_view command) {
+  impl_->AddEvent(severity, device, text, command);
+}
+
 absl::StatusOr<GenerateResult> Coordinator::Generate(
     const GenerateRequest& request, const TextCallback& on_text,
     const std::atomic<bool>* cancel) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@
 #include "absl/time/time.h"
 #include "coordinator/active_generation.h"
 #include "coordinator/deployment.h"
+#include "coordinator/event_log.h"
+#include "coordinator/fleet_change.h"
 #include "coordinator/generation.h"
 #include "coordinator/membership.h"
 #include "coordinator/placement.h"
@@ -69,6 +72,7 @@ struct DeviceState {
   std::string program_version;
   int32_t rank = -1;  // -1: not in the plan in force
   absl::Duration silent;
+  bool is_drained = false;  // taken out of the plan by an operator
 };
 
 // Of a queue before the coordinator; for those who watch.
@@ -125,6 +129,29 @@ class Coordinator {
       const std::function<void(const DeviceProgress&)>& progress,
       const std::atomic<bool>* cancel = nullptr);
 
+  // Makes a new plan of the model that is loaded and carries it out. The model
+  // stays, so that Prepare() works meanwhile; after an error, too, but then no
+  // plan is in force. Shares by rank (PlanOptions::shares) stay those of the
+  // devices that had them first.
+  // Errors: as LoadModel(), but of the file; kFailedPrecondition  no model is
+  //         loaded
+  absl::Status Reload(
+      const PlanOptions& options,
+      const std::function<void(const DeviceProgress&)>& progress,
+      const std::atomic<bool>* cancel = nullptr);
+
+  // The plan that Reload() would make if `drained` were those that are drained.
+  // Changes nothing. Errors: of PlanModel(); kFailedPrecondition  no model is
+  // loaded
+  absl::StatusOr<parallel::Plan> TryPlan(const PlanOptions& options,
+                                         const std::set<std::string>& drained);
+
+  // As of Membership. Any thread.
+  void SetDrained(const std::string& device, bool is_drained);
+  bool SetDrainedIfAway(const std::string& device, bool is_drained);
+  std::set<std::string> drained() const;
+  std::set<std::string> known_devices() const;
+
   // REQUIRES, here and below: LoadModel() was OK.
   // `on_text` may be null. `cancel` is looked at between passes, and by
   // nothing else: a cancelled generation leaves the plan in force.
@@ -153,6 +180,11 @@ class Coordinator {
   // Who generates for the clients of the gRPC service Inference, from now on;
   // null: this, one after the other. `generate` is called by any thread.
   void SetClientGenerator(ClientGenerator generate);
+  // Who carries out what operators ask for; null, the default: nobody.
+  void SetFleetChanger(FleetChanger change);
+  // Tells those who watch. Any thread.
+  void AddEvent(Severity severity, absl::string_view device,
+                absl::string_view text, absl::string_view command = "");
   // Asked a few times a second until Shutdown(), by another thread.
   void SetQueueProbe(std::function<QueueState()> probe);
 

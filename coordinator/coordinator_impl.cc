@@ -11,10 +11,8 @@
 #include "base/status_macros.h"
 #include "coordinator/fleet_convert.h"
 #include "coordinator/fleet_status.h"
-#include "coordinator/known_rates.h"
 #include "proto/inference.pb.h"
 #include "proto/operator.pb.h"
-#include "security/random_bytes.h"
 
 namespace shoal::coordinator {
 namespace {
@@ -50,33 +48,6 @@ absl::StatusOr<std::string> Coordinator::Impl::Listen() {
   return server_->address();
 }
 
-absl::StatusOr<std::shared_ptr<Deployment>> Coordinator::Impl::MakeDeployment(
-    const LoadedModel& model, const PlanOptions& options) {
-  std::vector<std::shared_ptr<RemoteWorker>> workers = membership_.workers();
-  std::vector<parallel::DeviceProfile> devices = {profile0_};
-  devices[0].fixed_bytes = FixedBytesWith(
-      model, workers.size(), options.run.session_count, profile0_.fixed_bytes);
-  for (const auto& worker : workers) devices.push_back(worker->info().profile);
-  KeepKnownRates(options_.digest_directory, devices);
-  Deployment::Options setup;
-  PlanOptions plan = options;
-  plan.run.seal_links = options_.secrets != nullptr && !options_.trusted_lan;
-  SHOAL_ASSIGN_OR_RETURN(setup.plan, PlanModel(*model.file, devices, plan));
-  setup.plan.epoch = epoch_;
-  setup.model = model.file->description;
-  setup.run = plan.run;
-  for (const auto& device : devices) {
-    setup.budget_bytes.push_back(device.budget_bytes);
-    setup.fixed_bytes.push_back(device.fixed_bytes);
-  }
-  security::FillRandom(setup.link_secret);
-  setup.connect_timeout = options_.connect_timeout;
-  setup.load_silence_timeout = options_.load_silence_timeout;
-  setup.cause_wait = options_.cause_wait;
-  return std::make_shared<Deployment>(std::move(setup), rank0_, *model.units,
-                                      std::move(workers));
-}
-
 absl::Status Coordinator::Impl::LoadModel(
     const std::string& path, const PlanOptions& options,
     const std::function<void(const DeviceProgress&)>& progress,
@@ -85,9 +56,18 @@ absl::Status Coordinator::Impl::LoadModel(
   UnloadInTurn();
   SHOAL_ASSIGN_OR_RETURN(const std::shared_ptr<LoadedModel> model,
                          LoadedModel::Open(path, options_.digest_directory));
-  ++epoch_;
-  SHOAL_ASSIGN_OR_RETURN(const std::shared_ptr<Deployment> deployment,
+  SHOAL_ASSIGN_OR_RETURN(std::shared_ptr<Deployment> deployment,
                          MakeDeployment(*model, options));
+  const absl::Status started =
+      LoadInTurn(model, std::move(deployment), progress, cancel);
+  if (!started.ok()) UnloadInTurn();
+  return started;
+}
+
+absl::Status Coordinator::Impl::LoadInTurn(
+    const std::shared_ptr<LoadedModel>& model,
+    const std::shared_ptr<Deployment>& deployment, const LoadNews& progress,
+    const std::atomic<bool>* cancel) {
   {
     // Workers fetch from now on.
     base::MutexLock lock(state_mutex_);
@@ -105,10 +85,14 @@ absl::Status Coordinator::Impl::LoadModel(
   if (!started.ok()) {
     events_.Add(Severity::kError, "",
                 absl::StrCat("loading failed: ", started.message()));
-    UnloadInTurn();
+    EndPlanInTurn();
     return started;
   }
   generator_ = std::make_unique<Generator>(model, *deployment, meter_);
+  {
+    base::MutexLock lock(state_mutex_);
+    run_ = deployment->run();
+  }
   is_ready_ = true;
   events_.Add(
       Severity::kInfo, "",
@@ -151,11 +135,11 @@ absl::StatusOr<std::unique_ptr<ActiveGeneration>> Coordinator::Impl::Prepare(
   uint32_t context_positions = 0;
   {
     base::MutexLock lock(state_mutex_);
-    if (model_ == nullptr || deployment_ == nullptr) {
+    if (model_ == nullptr || !run_) {
       return absl::FailedPreconditionError("no model is loaded");
     }
     model = model_;
-    context_positions = deployment_->run().context_positions;
+    context_positions = run_->context_positions;
   }
   return ActiveGeneration::Create(std::move(model), context_positions, request);
 }
@@ -224,19 +208,24 @@ void Coordinator::Impl::Unload() {
   UnloadInTurn();
 }
 
-void Coordinator::Impl::UnloadInTurn() {
+void Coordinator::Impl::EndPlanInTurn() {
   generator_ = nullptr;
-  // Of its units rank 0 may be fetching one again until it is unloaded.
-  std::shared_ptr<LoadedModel> model;
   std::shared_ptr<Deployment> deployment;
   {
     base::MutexLock lock(state_mutex_);
     is_ready_ = false;
     deployment = std::exchange(deployment_, nullptr);
-    model = std::exchange(model_, nullptr);
-    if (model != nullptr) unit_bytes_before_ += model->units->bytes_served();
   }
+  // Of the model's units rank 0 may be fetching one again until it is unloaded.
   if (deployment != nullptr) deployment->End();
+}
+
+void Coordinator::Impl::UnloadInTurn() {
+  EndPlanInTurn();
+  base::MutexLock lock(state_mutex_);
+  run_.reset();
+  const std::shared_ptr<LoadedModel> model = std::exchange(model_, nullptr);
+  if (model != nullptr) unit_bytes_before_ += model->units->bytes_served();
 }
 
 void Coordinator::Impl::Shutdown() {
@@ -260,12 +249,14 @@ std::vector<DeviceState> Coordinator::Impl::devices() const {
     loaded = deployment_ != nullptr;
   }
   std::vector<DeviceState> devices;
+  const std::set<std::string> drained = membership_.drained();
   devices.push_back({profile0_, options_.program_version, loaded ? 0 : -1, {}});
   for (const auto& worker : membership_.workers()) {
     const std::optional<uint32_t> rank = worker->rank();
     devices.push_back({worker->info().profile, worker->info().program_version,
                        rank ? static_cast<int32_t>(*rank) : -1,
-                       absl::Now() - worker->heard()});
+                       absl::Now() - worker->heard(),
+                       drained.contains(worker->name())});
   }
   return devices;
 }
@@ -283,8 +274,8 @@ absl::Status Coordinator::Impl::plan_failure() const {
 
 uint32_t Coordinator::Impl::context_positions() const {
   base::MutexLock lock(state_mutex_);
-  SHOAL_CHECK(deployment_ != nullptr, "no model is loaded");
-  return deployment_->run().context_positions;
+  SHOAL_CHECK(run_.has_value(), "no model is loaded");
+  return run_->context_positions;
 }
 
 uint64_t Coordinator::Impl::unit_bytes_sent() const {
@@ -335,13 +326,17 @@ absl::StatusOr<std::vector<int32_t>> Coordinator::Impl::Tokenize(
 
 void Coordinator::Impl::FillModels(proto::ListModelsReply& reply) {
   base::MutexLock lock(state_mutex_);
-  if (model_ == nullptr || deployment_ == nullptr || !is_ready_) return;
-  AddModel(*model_, deployment_->run(), reply);
+  // Also while its plan changes: requests are taken then.
+  if (model_ == nullptr || !run_) return;
+  AddModel(*model_, *run_, reply);
 }
 
 void Coordinator::Impl::FillStatus(proto::FleetStatus& status) {
   FillDevices(devices(), status);
   status.set_program_version(options_.program_version);
+  for (const std::string& device : membership_.drained()) {
+    status.add_drained_devices(device);
+  }
   const std::shared_ptr<LoadedModel> loaded = model();
   const std::shared_ptr<Deployment> deployed = deployment();
   if (loaded == nullptr || deployed == nullptr) return;
@@ -361,6 +356,7 @@ FleetFacts Coordinator::Impl::Look() {
   FleetFacts facts;
   facts.program_version = options_.program_version;
   facts.ready = is_ready_;
+  facts.drained = membership_.drained();
   std::shared_ptr<LoadedModel> model;
   std::shared_ptr<Deployment> deployment;
   std::function<QueueState()> queue_probe;

@@ -8,6 +8,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +39,17 @@ class Coordinator::Impl final : public RpcHandler {
       const std::string& path, const PlanOptions& options,
       const std::function<void(const DeviceProgress&)>& progress,
       const std::atomic<bool>* cancel);
+  absl::Status Reload(
+      const PlanOptions& options,
+      const std::function<void(const DeviceProgress&)>& progress,
+      const std::atomic<bool>* cancel);
+  absl::StatusOr<parallel::Plan> TryPlan(const PlanOptions& options,
+                                         const std::set<std::string>& drained);
+  void SetFleetChanger(FleetChanger change);
+  void AddEvent(Severity severity, absl::string_view device,
+                absl::string_view text, absl::string_view command) {
+    events_.Add(severity, device, text, command);
+  }
   absl::StatusOr<GenerateResult> GenerateOwn(const GenerateRequest& request,
                                              const TextCallback& on_text,
                                              const std::atomic<bool>* cancel);
@@ -76,10 +89,35 @@ class Coordinator::Impl final : public RpcHandler {
   absl::StatusOr<std::unique_ptr<FleetWatch::Watcher>> Watch(
       double rate) override;
   absl::Status FillPlan(proto::Plan& plan) override;
+  absl::Status ChangeFleet(const FleetChange& change,
+                           const ChangeNews& on_news) override;
 
  private:
+  using Workers = std::vector<std::shared_ptr<RemoteWorker>>;
+  using LoadNews = std::function<void(const DeviceProgress&)>;
+
+  // A plan, and what it was made of.
+  struct Placement {
+    std::vector<parallel::DeviceProfile> devices;
+    parallel::RunOptions run;
+    parallel::Plan plan;
+  };
+  // Of this device and `workers`.
+  absl::StatusOr<Placement> Place(const LoadedModel& model,
+                                  const Workers& workers,
+                                  const PlanOptions& options) const
+      ABSL_LOCKS_EXCLUDED(state_mutex_);
+  std::vector<std::string> ShareNames() const ABSL_LOCKS_EXCLUDED(state_mutex_);
+  uint64_t PeakBytesBefore(const LoadedModel& model) const
+      ABSL_LOCKS_EXCLUDED(state_mutex_);
   absl::StatusOr<std::shared_ptr<Deployment>> MakeDeployment(
-      const LoadedModel& model, const PlanOptions& options);
+      const LoadedModel& model, const PlanOptions& options)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  absl::Status LoadInTurn(const std::shared_ptr<LoadedModel>& model,
+                          const std::shared_ptr<Deployment>& deployment,
+                          const LoadNews& progress,
+                          const std::atomic<bool>* cancel)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) ABSL_LOCKS_EXCLUDED(state_mutex_);
   std::shared_ptr<Deployment> deployment() const
       ABSL_LOCKS_EXCLUDED(state_mutex_);
   absl::Status Start(Deployment& deployment,
@@ -88,6 +126,8 @@ class Coordinator::Impl final : public RpcHandler {
       ABSL_LOCKS_EXCLUDED(state_mutex_);
   void AskWorkers();
   FleetFacts Look() ABSL_LOCKS_EXCLUDED(state_mutex_);
+  // Gives the plan up; the model stays.
+  void EndPlanInTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
   void UnloadInTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
 
   const CoordinatorOptions options_;
@@ -108,7 +148,15 @@ class Coordinator::Impl final : public RpcHandler {
   std::shared_ptr<Deployment> deployment_ ABSL_GUARDED_BY(state_mutex_);
   std::atomic<bool> is_ready_ = false;
   uint64_t unit_bytes_before_ ABSL_GUARDED_BY(state_mutex_) = 0;
+  // Whose PlanOptions::shares are, by rank; of the first plan with some.
+  std::vector<std::string> share_names_ ABSL_GUARDED_BY(state_mutex_);
+  // Of this process before the first plan of the model of this id.
+  mutable std::string peak_bytes_model_ ABSL_GUARDED_BY(state_mutex_);
+  mutable uint64_t peak_bytes_ ABSL_GUARDED_BY(state_mutex_) = 0;
+  // Of the last plan in force of this model; nothing: there was none.
+  std::optional<parallel::RunOptions> run_ ABSL_GUARDED_BY(state_mutex_);
   ClientGenerator client_generator_ ABSL_GUARDED_BY(state_mutex_);
+  FleetChanger fleet_changer_ ABSL_GUARDED_BY(state_mutex_);
   std::function<QueueState()> queue_probe_ ABSL_GUARDED_BY(state_mutex_);
   // By rank, while a plan is loaded.
   std::map<uint32_t, parallel::LoadProgress> load_progress_

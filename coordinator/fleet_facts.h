@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct FleetFacts {
   absl::Time time;  // of now, by the clock of all times here
   std::string program_version;
   std::vector<DeviceFacts> devices;    // the coordinator first
+  std::set<std::string> drained;       // devices; those that are away, too
   std::optional<parallel::Plan> plan;  // nothing: no model is loaded
   // Of the model, as is all until `ready`; not null where there is a plan.
   std::shared_ptr<const std::vector<base::UnitSpec>> units;

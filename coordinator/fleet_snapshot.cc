@@ -114,7 +114,10 @@ void FillCells(const FleetObserver& observer, proto::FleetSnapshot& to) {
 proto::DeviceSnapshot::State StateOf(const FleetFacts& facts,
                                      const DeviceFacts& device) {
   if (device.state.silent > kSilentAfter) return proto::DeviceSnapshot::SILENT;
-  if (device.state.rank < 0) return proto::DeviceSnapshot::JOINED;
+  if (device.state.rank < 0) {
+    return device.state.is_drained ? proto::DeviceSnapshot::DRAINED
+                                   : proto::DeviceSnapshot::JOINED;
+  }
   if (!facts.failure.ok()) return proto::DeviceSnapshot::FAILED;
   return facts.ready ? proto::DeviceSnapshot::SERVING
                      : proto::DeviceSnapshot::LOADING;
@@ -202,6 +205,7 @@ void FillStatus(const FleetFacts& facts, const FleetObserver& observer,
   to.set_silent_ms(static_cast<uint32_t>(
       std::min<uint64_t>(ToMilliseconds(device.state.silent), UINT32_MAX)));
   to.set_program_version(device.state.program_version);
+  to.set_is_drained(device.state.is_drained);
   if (device.state.rank < 0) return;
   const auto rank = static_cast<uint32_t>(device.state.rank);
   to.set_rank(rank);
@@ -262,6 +266,9 @@ proto::FleetSnapshot SnapshotOf(const FleetFacts& facts,
   proto::FleetStatus& status = *to.mutable_status();
   status.set_coordinator_name(facts.devices.front().state.profile.name);
   status.set_program_version(facts.program_version);
+  for (const std::string& device : facts.drained) {
+    status.add_drained_devices(device);
+  }
   if (facts.plan) {
     status.set_model_id(facts.model_id);
     status.set_model_name(facts.model_name);

@@ -20,6 +20,7 @@ void FillDevices(const std::vector<DeviceState>& devices,
     added.set_silent_ms(static_cast<uint32_t>(std::clamp<int64_t>(
         absl::ToInt64Milliseconds(device.silent), 0, UINT32_MAX)));
     added.set_program_version(device.program_version);
+    added.set_is_drained(device.is_drained);
   }
 }
 

@@ -6,6 +6,21 @@
 #include "base/check.h"
 
 namespace shoal::coordinator {
+namespace {
+
+// What it had before.
+void Continue(const GenerateResult& result, MeteredRequest& request) {
+  if (result.token_ids.empty()) return;
+  request.generated_tokens = result.token_ids.size();
+  request.first_token_ns = absl::ToInt64Nanoseconds(result.time_to_first_token);
+  request.later_tokens = result.token_times.size();
+  for (const absl::Duration time : result.token_times) {
+    request.later_ns += absl::ToInt64Nanoseconds(time);
+  }
+  request.began_ns -= request.first_token_ns + request.later_ns;
+}
+
+}  // namespace
 
 void GenerationMeter::Began(uint32_t session,
                             const ActiveGeneration& generation) {
@@ -17,6 +32,11 @@ void GenerationMeter::Began(uint32_t session,
   request.reused_tokens = generation.ran_count();
   request.computed_tokens = generation.ran_count();
   request.began_ns = absl::ToUnixNanos(generation.last_token());
+  if (generation.is_moved()) {
+    // It went on with another plan, and is one request all the same.
+    --totals.ended_count;
+    Continue(generation.result(), request);
+  }
   sessions_[session].Store(request);
   totals_.Store(totals);
 }

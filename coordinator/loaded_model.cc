@@ -109,10 +109,14 @@ bool IsContextExceeded(const absl::Status& status) {
   return status.GetPayload(kContextExceeded).has_value();
 }
 
-uint64_t FixedBytesWith(const LoadedModel& model, size_t worker_count,
-                        uint32_t session_count, uint64_t profile_bytes) {
+uint64_t PeakBytesNow() {
   const auto memory = memory::ReadProcessMemory();
-  const uint64_t now = memory.ok() ? memory->peak_rss_bytes : 0;
+  return memory.ok() ? memory->peak_rss_bytes : 0;
+}
+
+uint64_t FixedBytesWith(const LoadedModel& model, uint64_t peak_bytes,
+                        size_t worker_count, uint32_t session_count,
+                        uint64_t profile_bytes) {
   const uint64_t vocabulary = model.file->spec.vocabulary;
   const uint64_t sampling_bytes =
       vocabulary * (sizeof(float) + uint64_t{8} * session_count);
@@ -120,7 +124,7 @@ uint64_t FixedBytesWith(const LoadedModel& model, size_t worker_count,
       worker_count == 0
           ? model.file->table.unit_bytes_max()
           : model.file->table.unit_bytes_max() * UnitServer::kReaderCountMax;
-  return std::max(profile_bytes, now + kGrowthBytes +
+  return std::max(profile_bytes, peak_bytes + kGrowthBytes +
                                      kGrowthPerWorkerBytes * worker_count +
                                      sampling_bytes + reader_bytes);
 }

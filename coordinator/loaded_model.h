@@ -60,9 +60,13 @@ bool IsContextExceeded(const absl::Status& status);
 
 // What the coordinator's process takes beside a plan's memory. Unlike that of a
 // worker it depends on the model: header, tokenizer, unit table and buffers. At
-// least `profile_bytes`.
-uint64_t FixedBytesWith(const LoadedModel& model, size_t worker_count,
-                        uint32_t session_count, uint64_t profile_bytes);
+// least `profile_bytes`. `peak_bytes` is PeakBytesNow() of when the model was
+// open and no plan of it had been loaded.
+uint64_t FixedBytesWith(const LoadedModel& model, uint64_t peak_bytes,
+                        size_t worker_count, uint32_t session_count,
+                        uint64_t profile_bytes);
+// Of this process, since it began.
+uint64_t PeakBytesNow();
 
 }  // namespace shoal::coordinator
 

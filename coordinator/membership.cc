@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kNewsMax = 64;
 constexpr size_t kWorkerCountMax = 1024;
+constexpr size_t kKnownCountMax = 4 * kWorkerCountMax;
 constexpr absl::Duration kCancelLook = absl::Milliseconds(100);
 
 proto::CoordinatorMessage HeartbeatMessage() {
@@ -103,11 +104,9 @@ size_t Membership::PlaceOf(const std::string& name) const {
 }
 
 absl::Status Membership::NameIsFree(const std::string& name) const {
-  const bool taken =
-      name == options_.coordinator_name ||
-      std::any_of(workers_.begin(), workers_.end(),
-                  [&name](const auto& other) { return other->name() == name; });
-  if (!taken) return absl::OkStatus();
+  if (name != options_.coordinator_name && !IsHere(name)) {
+    return absl::OkStatus();
+  }
   return absl::AlreadyExistsError(
       absl::StrCat("a device named ", name,
                    " is in the fleet already; give this one another --name"));
@@ -177,6 +176,7 @@ std::shared_ptr<RemoteWorker> Membership::Admit(
       link->Send(message);
       auto worker = std::make_shared<RemoteWorker>(std::move(info), link);
       workers_.push_back(worker);
+      if (known_.size() < kKnownCountMax) known_.insert(device);
       last_join_ = absl::Now();
       if (news_.size() < kNewsMax) {
         news_.push_back({device, absl::OkStatus(), 0, 0});
@@ -219,6 +219,57 @@ std::vector<std::shared_ptr<RemoteWorker>> Membership::workers() const {
   return workers;
 }
 
+void Membership::SetDrainedLocked(const std::string& device, bool is_drained) {
+  if (is_drained) {
+    drained_.insert(device);
+  } else {
+    drained_.erase(device);
+  }
+  changed_.NotifyAll();
+}
+
+void Membership::SetDrained(const std::string& device, bool is_drained) {
+  base::MutexLock lock(mutex_);
+  SetDrainedLocked(device, is_drained);
+}
+
+bool Membership::SetDrainedIfAway(const std::string& device, bool is_drained) {
+  base::MutexLock lock(mutex_);
+  if (IsHere(device)) return false;
+  SetDrainedLocked(device, is_drained);
+  return true;
+}
+
+std::set<std::string> Membership::drained() const {
+  base::MutexLock lock(mutex_);
+  return drained_;
+}
+
+std::set<std::string> Membership::known_devices() const {
+  base::MutexLock lock(mutex_);
+  return known_;
+}
+
+std::vector<std::shared_ptr<RemoteWorker>> Membership::active_workers() const {
+  std::vector<std::shared_ptr<RemoteWorker>> active = workers();
+  const std::set<std::string> drained = this->drained();
+  std::erase_if(active, [&drained](const auto& worker) {
+    return drained.contains(worker->name());
+  });
+  return active;
+}
+
+uint32_t Membership::ActiveCount() const {
+  return static_cast<uint32_t>(std::count_if(
+      workers_.begin(), workers_.end(), [this](const auto& worker) {
+        return !drained_.contains(worker->name());
+      }));
+}
+
+uint32_t Membership::WithoutDrained(uint32_t count) const {
+  return count - std::min(count, static_cast<uint32_t>(drained_.size()));
+}
+
 bool Membership::HasSession(uint64_t session_key) const {
   base::MutexLock lock(mutex_);
   return std::any_of(workers_.begin(), workers_.end(),
@@ -227,24 +278,28 @@ bool Membership::HasSession(uint64_t session_key) const {
                      });
 }
 
+bool Membership::IsHere(const std::string& name) const {
+  return std::any_of(
+      workers_.begin(), workers_.end(),
+      [&name](const auto& worker) { return worker->name() == name; });
+}
+
 std::vector<std::string> Membership::Missing(
     const std::vector<std::string>& names) const {
   std::vector<std::string> missing;
   for (const std::string& name : names) {
-    if (std::none_of(workers_.begin(), workers_.end(), [&](const auto& worker) {
-          return worker->name() == name;
-        })) {
-      missing.push_back(name);
-    }
+    if (!drained_.contains(name) && !IsHere(name)) missing.push_back(name);
   }
   return missing;
 }
 
 absl::Status Membership::LateError(const JoinWish& wish) const {
   const std::vector<std::string> missing = Missing(wish.names);
-  std::string text = absl::StrCat(
-      workers_.size(), " of ", std::max<size_t>(wish.count, wish.names.size()),
-      " workers joined in time");
+  std::string text =
+      absl::StrCat(ActiveCount(), " of ",
+                   WithoutDrained(static_cast<uint32_t>(
+                       std::max<size_t>(wish.count, wish.names.size()))),
+                   " workers joined in time");
   if (!missing.empty()) {
     absl::StrAppend(&text, "; missing: ", absl::StrJoin(missing, ", "));
   }
@@ -269,7 +324,7 @@ absl::Status Membership::WaitFor(
     std::deque<JoinProgress> news;
     {
       base::MutexLock lock(mutex_);
-      const auto joined = static_cast<uint32_t>(workers_.size());
+      const uint32_t joined = ActiveCount();
       news.swap(news_);
       for (JoinProgress& item : news) {
         item.joined = joined;
@@ -278,9 +333,11 @@ absl::Status Membership::WaitFor(
       }
       if (news.empty()) {
         const absl::Time now = absl::Now();
-        const bool enough = joined >= wish.count && Missing(wish.names).empty();
+        const bool enough =
+            joined >= WithoutDrained(wish.count) && Missing(wish.names).empty();
         const absl::Time settled = last_join_ + wish.settle;
-        if (enough && (joined >= wish.count_max || now >= settled)) {
+        if (enough &&
+            (joined >= WithoutDrained(wish.count_max) || now >= settled)) {
           return absl::OkStatus();
         }
         if (cancel != nullptr && cancel->load()) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -84,9 +85,21 @@ class Membership {
   // By Options::device_names, by order, then by name.
   std::vector<std::shared_ptr<RemoteWorker>> workers() const;
 
+  // A drained device may be a member, but takes no part in plans and nobody
+  // waits for it; whether it is here, or comes back, does not matter.
+  void SetDrained(const std::string& device, bool is_drained);
+  // The same of a device that is not here; false, and nothing else: it is.
+  bool SetDrainedIfAway(const std::string& device, bool is_drained);
+  std::set<std::string> drained() const;
+  // workers() without the drained.
+  std::vector<std::shared_ptr<RemoteWorker>> active_workers() const;
+  // Whoever was a member since the start.
+  std::set<std::string> known_devices() const;
+
   bool HasSession(uint64_t session_key) const;
 
-  // As Coordinator::WaitForWorkers().
+  // As Coordinator::WaitForWorkers(). Drained devices count as if they were
+  // here.
   absl::Status WaitFor(const JoinWish& wish, absl::Time deadline,
                        const std::function<void(const JoinProgress&)>& progress,
                        const std::atomic<bool>* cancel);
@@ -100,6 +113,16 @@ class Membership {
   absl::Status JudgeProof(const proto::Hello& hello,
                           const std::string& certificate_name) const;
   size_t PlaceOf(const std::string& name) const;
+  // Members that are not drained.
+  uint32_t ActiveCount() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // How many of `count` workers there may still be.
+  uint32_t WithoutDrained(uint32_t count) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetDrainedLocked(const std::string& device, bool is_drained)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsHere(const std::string& name) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Those of `names` that are neither here nor drained.
   std::vector<std::string> Missing(const std::vector<std::string>& names) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status LateError(const JoinWish& wish) const
@@ -117,6 +140,9 @@ class Membership {
   mutable base::Mutex mutex_;
   base::CondVar changed_;
   std::vector<std::shared_ptr<RemoteWorker>> workers_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> drained_ ABSL_GUARDED_BY(mutex_);
+  // At most kKnownCountMax; later ones are not in it.
+  std::set<std::string> known_ ABSL_GUARDED_BY(mutex_);
   std::deque<JoinProgress> news_ ABSL_GUARDED_BY(mutex_);  // <= kNewsMax
   absl::Status last_refusal_ ABSL_GUARDED_BY(mutex_);
   std::string last_refused_ ABSL_GUARDED_BY(mutex_);

@@ -55,6 +55,7 @@ void RequestQueue::SetReady(uint32_t session_count) {
   state_ = ServiceState::kReady;
   session_count_ = session_count;
   reason_ = absl::OkStatus();
+  EndHold();
   changed_.NotifyAll();
 }
 
@@ -64,6 +65,7 @@ void RequestQueue::SetNotReady(ServiceState state, const absl::Status& why) {
   if (state_ == ServiceState::kStopping) return;
   state_ = state;
   reason_ = why;
+  EndHold();
   std::swap(waiting, waiting_);
   counters_.waiting_count = 0;
   counters_.failed_count += waiting.size();
@@ -71,6 +73,46 @@ void RequestQueue::SetNotReady(ServiceState state, const absl::Status& why) {
   drops_active_ = true;
   changed_.NotifyAll();
   while (drops_active_ && !quits_) changed_.Wait(mutex_);
+}
+
+void RequestQueue::Hold() {
+  base::MutexLock lock(mutex_);
+  holds_ = true;
+}
+
+bool RequestQueue::AwaitIdle(absl::Time deadline) {
+  base::MutexLock lock(mutex_);
+  while (counters_.active_count > 0) {
+    if (!changed_.WaitUntil(mutex_, deadline)) break;
+  }
+  return counters_.active_count == 0;
+}
+
+bool RequestQueue::Park() {
+  base::MutexLock lock(mutex_);
+  SHOAL_CHECK(holds_);
+  parks_ = true;
+  changed_.NotifyAll();
+  while (parks_ && !is_parked_ && !quits_) changed_.Wait(mutex_);
+  return state_ == ServiceState::kReady;
+}
+
+void RequestQueue::EndHold() {
+  holds_ = false;
+  parks_ = false;
+}
+
+// The plan may be another one afterwards, and have fewer sessions.
+void RequestQueue::StayParked() {
+  is_parked_ = true;
+  changed_.NotifyAll();
+  while (parks_ && !quits_) changed_.Wait(mutex_);
+  is_parked_ = false;
+  for (Request& request : active_) request.generation->Restart();
+  while (active_.size() > session_count_) {
+    waiting_.push_front(std::move(active_.back()));
+    active_.pop_back();
+  }
 }
 
 absl::Status RequestQueue::Refusal() const {
@@ -149,6 +191,7 @@ void RequestQueue::Stop(absl::Time deadline) {
     base::MutexLock lock(mutex_);
     state_ = ServiceState::kStopping;
     reason_ = why;
+    EndHold();
     std::swap(waiting, waiting_);
     counters_.waiting_count = 0;
     counters_.failed_count += waiting.size();
@@ -209,6 +252,7 @@ void RequestQueue::Keep(RequestRecord& record) {
 bool RequestQueue::AwaitWork() {
   base::MutexLock lock(mutex_);
   for (;;) {
+    if (parks_) StayParked();
     if (drops_active_) {
       FailActive(Refusal());
       drops_active_ = false;
@@ -216,7 +260,7 @@ bool RequestQueue::AwaitWork() {
     }
     if (quits_) return false;
     DropCancelledWaiting();
-    while (state_ == ServiceState::kReady && !waiting_.empty() &&
+    while (state_ == ServiceState::kReady && !holds_ && !waiting_.empty() &&
            active_.size() < session_count_) {
       active_.push_back(std::move(waiting_.front()));
       active_.back().record.begun = absl::Now();

@@ -86,6 +86,17 @@ class RequestQueue {
   // Returns when no pass runs. REQUIRES: `state` is kLoading or kFailed.
   void SetNotReady(ServiceState state, const absl::Status& why);
 
+  // For a change of the plan, until SetReady() or SetNotReady(). From Hold() on
+  // requests are taken as before, and wait; those that are active go on.
+  void Hold();
+  // Waits until none is active; false: some are at `deadline`.
+  bool AwaitIdle(absl::Time deadline);
+  // Returns when no pass runs; none begins until SetReady(), after which those
+  // that are active go on: they compute their tokens again, and are not done
+  // again but from where they were. False: it is not ready any more.
+  // REQUIRES: Hold().
+  bool Park();
+
   // Errors: those of the request (Coordinator::Prepare());
   //         kResourceExhausted   the queue is full
   //         kUnavailable         not ready; the message says why
@@ -123,6 +134,8 @@ class RequestQueue {
   absl::Status Refusal() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropCancelledWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AwaitWork() ABSL_LOCKS_EXCLUDED(mutex_);
+  void StayParked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndHold() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run();
   void RunPass();
   void PassOnNews(Request& request);
@@ -143,6 +156,9 @@ class RequestQueue {
   bool quits_ ABSL_GUARDED_BY(mutex_) = false;
   bool cancels_active_ ABSL_GUARDED_BY(mutex_) = false;
   bool drops_active_ ABSL_GUARDED_BY(mutex_) = false;
+  bool holds_ ABSL_GUARDED_BY(mutex_) = false;
+  bool parks_ ABSL_GUARDED_BY(mutex_) = false;
+  bool is_parked_ ABSL_GUARDED_BY(mutex_) = false;  // while parks_
   std::deque<Request> waiting_ ABSL_GUARDED_BY(mutex_);
   ServiceCounters counters_ ABSL_GUARDED_BY(mutex_);
   uint64_t submitted_count_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "coordinator/fleet_change.h"
 #include "coordinator/fleet_examiner.h"
 #include "coordinator/fleet_watch.h"
 #include "coordinator/generation.h"
@@ -49,6 +50,9 @@ class RpcHandler {
       double rate) = 0;
   // Errors: kNotFound  no model is loaded
   virtual absl::Status FillPlan(proto::Plan& plan) = 0;
+  // Returns when it is done. Errors: those in proto/operator.proto
+  virtual absl::Status ChangeFleet(const FleetChange& change,
+                                   const ChangeNews& on_news) = 0;
 };
 
 // Threads: thread-compatible; handlers run on gRPC's threads.

@@ -45,6 +45,18 @@ TEST(FleetViewTest, AFleetThatIsCompleteHasNoFaults) {
   EXPECT_THAT(view.faults, IsEmpty());
 }
 
+TEST(FleetViewTest, ADrainedDeviceIsNoFaultHereOrAway) {
+  FleetState state;
+  state.devices = {Here("desk", 0, 30), Here("pi", -1, 0)};
+  state.devices[1].is_drained = true;
+  state.drained = {"pi", "pi4"};
+  const FleetView view =
+      ViewOf(state, {Listed("desk"), Listed("pi"), Listed("pi4")});
+  EXPECT_THAT(StatesOf(view),
+              ElementsAre("desk coordinator", "pi drained", "pi4 away"));
+  EXPECT_THAT(view.faults, IsEmpty());
+}
+
 TEST(FleetViewTest, MissingSilentAndFailedAreFaults) {
   FleetState state;
   state.failure = "pi: out of memory";

@@ -273,6 +273,45 @@ TEST_F(MembershipTest, ALossBeforeThePlanReachesThePlan) {
   EXPECT_EQ(epoch->Cause(), absl::UnavailableError("pi3 (rank 1): broke"));
 }
 
+TEST_F(MembershipTest, NobodyWaitsForADrainedDevice) {
+  const auto membership = Make();
+  const auto link = std::make_shared<FakeLink>();
+  const auto worker = membership->Admit(HelloOf("pi3"), "test", link);
+  membership->Admit(HelloOf("pi4"), "test", std::make_shared<FakeLink>());
+  JoinWish wish = Count(3);
+  wish.names = {"pi3", "pi4", "pi5"};
+  const auto wait = [&] {
+    return membership->WaitFor(wish, absl::InfinitePast(), nullptr, nullptr);
+  };
+  EXPECT_EQ(wait().code(), absl::StatusCode::kDeadlineExceeded);
+  membership->SetDrained("pi5", true);  // it never came
+  EXPECT_TRUE(wait().ok());
+  membership->SetDrained("pi3", true);  // it is here, and may go
+  EXPECT_TRUE(wait().ok());
+  membership->Remove(worker, absl::UnavailableError("its power is off"));
+  EXPECT_TRUE(wait().ok());
+  membership->SetDrained("pi5", false);
+  EXPECT_THAT(wait().message(),
+              HasSubstr("1 of 2 workers joined in time; missing: pi5"));
+}
+
+TEST_F(MembershipTest, ADrainedDeviceStaysDrainedAndAMemberWhenItComesBack) {
+  const auto membership = Make();
+  const auto first =
+      membership->Admit(HelloOf("pi3"), "test", std::make_shared<FakeLink>());
+  EXPECT_FALSE(membership->SetDrainedIfAway("pi3", true));
+  EXPECT_TRUE(membership->drained().empty());
+  membership->SetDrained("pi3", true);
+  EXPECT_EQ(membership->workers().size(), 1u);
+  EXPECT_TRUE(membership->active_workers().empty());
+  membership->Remove(first, absl::UnavailableError("it restarts"));
+  EXPECT_TRUE(membership->known_devices().contains("pi3"));
+  membership->Admit(HelloOf("pi3"), "test", std::make_shared<FakeLink>());
+  EXPECT_TRUE(membership->active_workers().empty());
+  membership->SetDrained("pi3", false);
+  EXPECT_EQ(membership->active_workers().size(), 1u);
+}
+
 TEST_F(MembershipTest, NewsOfAnotherEpochIsDropped) {
   const auto membership = Make();
   const auto worker =

@@ -66,6 +66,49 @@ class WatchServiceTest : public ::testing::Test {
   proto::WatchRequest request_;
 };
 
+TEST_F(WatchServiceTest, ACoordinatorThatDoesNotServeChangesNothing) {
+  Load();
+  grpc::ClientContext context;
+  proto::DrainRequest drain;
+  drain.set_device("pi3");
+  const auto reader = stub_->Drain(&context, drain);
+  proto::ChangeProgress progress;
+  EXPECT_FALSE(reader->Read(&progress));
+  const grpc::Status refused = reader->Finish();
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_NE(refused.error_message().find("shoal serve"), std::string::npos)
+      << refused.error_message();
+}
+
+TEST_F(WatchServiceTest, AChangeTellsHowFarItIsAndWhatItDid) {
+  Load();
+  FleetChange asked;
+  coordinator_->SetFleetChanger(
+      [&](const FleetChange& change, const ChangeNews& on_news) {
+        asked = change;
+        on_news("loading");
+        on_news("drained");
+        return absl::OkStatus();
+      });
+  grpc::ClientContext context;
+  proto::DrainRequest drain;
+  drain.set_device("pi3");
+  drain.set_patience_ms(250);
+  const auto reader = stub_->Drain(&context, drain);
+  std::vector<std::string> texts;
+  proto::ChangeProgress progress;
+  while (reader->Read(&progress)) texts.push_back(progress.text());
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(texts, (std::vector<std::string>{"loading", "drained", "drained"}));
+  EXPECT_TRUE(progress.done());
+  EXPECT_EQ(progress.epoch(), 1u);
+  ASSERT_EQ(progress.device_names_size(), 1);
+  EXPECT_EQ(progress.device_names(0), "desk");
+  EXPECT_EQ(asked.kind, FleetChange::Kind::kDrain);
+  EXPECT_EQ(asked.device, "pi3");
+  EXPECT_EQ(asked.patience, absl::Milliseconds(250));
+}
+
 TEST_F(WatchServiceTest, TheLastUpdateHasTheFiguresOfTheLastRequest) {
   GenerateResult result;
   const auto updates = UpdatesToTheEnd([&] {

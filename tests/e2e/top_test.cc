@@ -138,7 +138,7 @@ TEST_F(TopTest, KeysPauseFilterAndQuitAReplay) {
   EXPECT_TRUE(terminal->WaitFor("end of the file", Deadline()))
       << terminal->Text();
   EXPECT_THAT(terminal->Text(), HasSubstr("replay"));
-  terminal->Type("p");
+  terminal->Type(" ");
   EXPECT_TRUE(terminal->WaitFor("PAUSED", Deadline())) << terminal->Text();
   terminal->Type("flocal-1\r");
   EXPECT_TRUE(terminal->WaitFor("showing only: local-1", Deadline()))
