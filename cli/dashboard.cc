@@ -1,3 +1,4 @@
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
@@ -58,6 +59,14 @@ absl::StatusOr<DashboardServer::Options> ServerOptionsOf(
                               const std::atomic<bool>& cancel) {
     return CoordinatorClient(target).Generate(request, on_text, cancel);
   };
+  options.change = [target](const auto& change) -> absl::StatusOr<std::string> {
+    std::atomic<bool> cancel = false;
+    SHOAL_ASSIGN_OR_RETURN(
+        const ChangeState state,
+        CoordinatorClient(target).Change(
+            change, [](const ChangeState&) { return false; }, cancel));
+    return state.text;
+  };
   return options;
 }
 
@@ -101,7 +110,8 @@ void AddDashboardVerb(Command& root) {
                SetUint(&flags->rate, 1, 4));
   AddHttpFlags("Page", verb, flags->http);
   verb.SetDetails(
-      "The page shows what shoal top shows, with plots over time and a chat.\n"
+      "The page shows what shoal top shows, with plots over time and a chat,\n"
+      "and buttons to drain and resume devices.\n"
       "It needs nothing from elsewhere, so it works without an internet. If\n"
       "the coordinator ends, the page says so and waits for it to be back.\n"
       "With --api-key-file the page asks for the key. HTTP is not encrypted.\n"

@@ -126,6 +126,26 @@ std::optional<ApiError> ParseChat(const std::string& body,
   return std::nullopt;
 }
 
+std::optional<coordinator::FleetChange> ParseChange(const std::string& body) {
+  using Kind = coordinator::FleetChange::Kind;
+  const auto asked = nlohmann::json::parse(body, nullptr, false);
+  const auto text = [&asked](const char* name) -> std::string {
+    if (!asked.is_object()) return "";
+    const auto found = asked.find(name);
+    return found != asked.end() && found->is_string()
+               ? found->get<std::string>()
+               : "";
+  };
+  coordinator::FleetChange change;
+  const std::string word = text("change");
+  change.device = text("device");
+  if (word == "replan") return change;
+  if (change.device.empty()) return std::nullopt;
+  change.kind = word == "drain" ? Kind::kDrain : Kind::kResume;
+  if (word != "drain" && word != "resume") return std::nullopt;
+  return change;
+}
+
 }  // namespace
 
 struct DashboardServer::Impl {
@@ -140,6 +160,8 @@ struct DashboardServer::Impl {
                     httplib::Response& response);
   void AnswerModel(httplib::Response& response);
   void AnswerChat(const httplib::Request& request, httplib::Response& response);
+  void AnswerChange(const httplib::Request& request,
+                    httplib::Response& response);
 
   const Options options;
   LiveFeed& feed;
@@ -218,6 +240,27 @@ void DashboardServer::Impl::AnswerChat(const httplib::Request& request,
       response);
 }
 
+void DashboardServer::Impl::AnswerChange(const httplib::Request& request,
+                                         httplib::Response& response) {
+  if (IsOfElsewhere(request)) return http::SetError(Elsewhere(), response);
+  const auto change = ParseChange(request.body);
+  if (!change) {
+    return http::SetError(
+        http::FromStatus(absl::InvalidArgumentError(
+            "it must be {\"change\":\"drain\" or \"resume\",\"device\":NAME} "
+            "or {\"change\":\"replan\"}")),
+        response);
+  }
+  const absl::StatusOr<std::string> accepted = options.change(*change);
+  if (!accepted.ok()) {
+    return http::SetError(http::FromStatus(accepted.status()), response);
+  }
+  const nlohmann::json body = {{"text", *accepted}};
+  response.set_content(
+      body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+      "application/json");
+}
+
 void DashboardServer::Impl::AddRoutes() {
   http::AddRefusals(
       [this](const httplib::Request& request, httplib::Response& response) {
@@ -238,6 +281,10 @@ void DashboardServer::Impl::AddRoutes() {
   listener.Post("/api/chat", [this](const httplib::Request& request,
                                     httplib::Response& response) {
     AnswerChat(request, response);
+  });
+  listener.Post("/api/change", [this](const httplib::Request& request,
+                                      httplib::Response& response) {
+    AnswerChange(request, response);
   });
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "coordinator/fleet_change.h"
 #include "dashboard/chat_stream.h"
 #include "dashboard/live_feed.h"
 #include "http/access.h"
@@ -28,9 +29,11 @@ struct ChatModel {
 // GET  /api/model            {"name","context_positions","has_chat_template"}
 // POST /api/chat             {"messages":[...]} or {"prompt":TEXT} and what
 //                            else a completion takes; the events of ChatStream
+// POST /api/change           {"change":"drain","resume" or "replan",
+//                            "device":NAME}; {"text":LINE} when it is accepted
 // Errors are those of http::ApiError. With a key all of /api/ needs it. A chat
-// that another site's page asks for is refused (403). Whatever is answered
-// says that the page may load and send nothing but what is here.
+// or change that another site's page asks for is refused (403). Whatever is
+// answered says that the page may load and send nothing but what is here.
 //
 // Limits:  kStreamCountMax events and chats at a time, others get 503; a
 //          client that reads nothing of an answer for
@@ -48,6 +51,9 @@ class DashboardServer {
     http::ConnectionLimits limits;
     std::function<absl::StatusOr<ChatModel>()> model;
     Generate generate;
+    // Returns a line when the change is accepted, and not done yet.
+    std::function<absl::StatusOr<std::string>(const coordinator::FleetChange&)>
+        change;
   };
 
   // `feed` is borrowed; close it before the server ends.

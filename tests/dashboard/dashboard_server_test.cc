@@ -102,6 +102,46 @@ TEST_F(DashboardServerTest, ThePageMayLoadNothingFromElsewhere) {
   EXPECT_EQ(CodeOf(client_->Get("/index.html"), 404), "not_found");
 }
 
+TEST_F(DashboardServerTest, AChangeIsAskedForAndItsRefusalSaid) {
+  std::vector<coordinator::FleetChange> asked;
+  options_.change = [&](const coordinator::FleetChange& change)
+      -> absl::StatusOr<std::string> {
+    asked.push_back(change);
+    if (change.device == "pi9") {
+      return absl::NotFoundError("this fleet has no device pi9");
+    }
+    return "draining pi3: planned";
+  };
+  Start();
+  const auto post = [&](const std::string& body,
+                        const httplib::Headers& headers = {}) {
+    return client_->Post("/api/change", headers, body, "application/json");
+  };
+  const auto done = post(R"({"change":"drain","device":"pi3"})");
+  ASSERT_TRUE(done);
+  EXPECT_EQ(done->status, 200);
+  EXPECT_EQ(json::parse(done->body)["text"], "draining pi3: planned");
+  const auto refused = post(R"({"change":"resume","device":"pi9"})");
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->status, 400);
+  EXPECT_THAT(refused->body, HasSubstr("no device pi9"));
+  EXPECT_EQ(post(R"({"change":"replan"})")->status, 200);
+  ASSERT_EQ(asked.size(), 3u);
+  EXPECT_EQ(asked[0].kind, coordinator::FleetChange::Kind::kDrain);
+  EXPECT_EQ(asked[1].kind, coordinator::FleetChange::Kind::kResume);
+  EXPECT_EQ(asked[2].kind, coordinator::FleetChange::Kind::kReplan);
+  for (const char* wrong : {"", "[]", "7", R"({"change":"drain"})",
+                            R"({"change":"drain","device":7})",
+                            R"({"change":"erase","device":"pi3"})"}) {
+    EXPECT_EQ(post(wrong)->status, 400) << wrong;
+  }
+  EXPECT_EQ(CodeOf(post(R"({"change":"replan"})",
+                        {{"Origin", "http://elsewhere.example"}}),
+                   403),
+            "other_origin");
+  EXPECT_EQ(asked.size(), 3u);
+}
+
 TEST_F(DashboardServerTest, EventsComeAsTheyArePublishedUntilItCloses) {
   Start();
   feed_.SetLink(LiveFeed::Link::kLive, "here");

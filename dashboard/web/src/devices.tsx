@@ -3,6 +3,7 @@ import {useState} from 'preact/hooks';
 import {nameOf, num, partsOf, percent, rate, shortBytes, shortNumber, totalOf}
   from './format';
 import {Bar} from './head';
+import {ask} from './stream';
 import type {Device, Snapshot} from './types';
 
 const warmC = 75;
@@ -15,6 +16,7 @@ const states: Record<string, [word: string, kind: string]> = {
   SILENT: ['silent', 'bad'],
   FAILED: ['failed', 'bad'],
   LOST: ['lost', 'bad'],
+  DRAINED: ['drained', 'warn'],
 };
 
 function stateText(device: Device): string {
@@ -93,7 +95,23 @@ function Machine(props: {device: Device}) {
   return <>{facts.map((fact, i) => <div key={i}>{fact}</div>)}</>;
 }
 
-function Row(props: {device: Device; allBytes: number; fullMs: number}) {
+type Change = (kind: 'drain' | 'resume' | 'replan', device: string) => void;
+
+// What can be done with a device; the coordinator refuses the rest.
+function ChangeButton(props: {device: Device; change: Change}) {
+  const {device, change} = props;
+  if (device.status?.is_coordinator) return null;
+  const kind = device.status?.is_drained ? 'resume' : 'drain';
+  const name = nameOf(device);
+  return (
+    <button type="button" class="small" aria-label={`${kind} ${name}`}
+            onClick={() => change(kind, name)}>{kind}</button>
+  );
+}
+
+function Row(props: {
+  device: Device; allBytes: number; fullMs: number; change: Change;
+}) {
   const {device, allBytes, fullMs} = props;
   const parts = partsOf(device.token_now ?? device.token_total);
   const share = num(device.status?.share_bytes);
@@ -109,6 +127,7 @@ function Row(props: {device: Device; allBytes: number; fullMs: number}) {
           {device.status?.is_coordinator ? 'coordinator, ' : ''}
           {device.isa} × {device.threads}
         </div>
+        <ChangeButton device={device} change={props.change} />
       </th>
       <td data-label="share">
         <b data-field="share">
@@ -150,6 +169,21 @@ function Row(props: {device: Device; allBytes: number; fullMs: number}) {
 
 export function Devices(props: {snapshot: Snapshot}) {
   const [filter, setFilter] = useState('');
+  const [note, setNote] = useState('');
+  const change: Change = async (kind, device) => {
+    const question = kind === 'replan'
+      ? 'Plan again for the devices that are here?' : `${kind} ${device}?`;
+    if (!confirm(question)) return;
+    setNote('asking the coordinator');
+    try {
+      const answer = await ask('/api/change', {
+        method: 'POST', body: JSON.stringify({change: kind, device}),
+      });
+      setNote(`${(await answer.json()).text}; how it ends is among the events`);
+    } catch (error) {
+      setNote(`refused: ${(error as Error).message}`);
+    }
+  };
   const all = props.snapshot.devices;
   const shown = all.filter((device) => nameOf(device).includes(filter));
   const allBytes = all.reduce(
@@ -166,7 +200,10 @@ export function Devices(props: {snapshot: Snapshot}) {
         <input type="search" value={filter} placeholder="filter by name"
                aria-label="show devices with this in their name"
                onInput={(event) => setFilter(event.currentTarget.value)} />
+        <button type="button" onClick={() => change('replan', '')}>
+          replan</button>
       </h2>
+      <p role="status" data-field="change_note">{note}</p>
       <table>
         <thead>
           <tr>
@@ -183,7 +220,7 @@ export function Devices(props: {snapshot: Snapshot}) {
         <tbody>
           {shown.map((device) => (
             <Row key={nameOf(device)} device={device} allBytes={allBytes}
-                 fullMs={fullMs} />
+                 fullMs={fullMs} change={change} />
           ))}
         </tbody>
       </table>

@@ -30,6 +30,7 @@ export interface DeviceStatus {
   program_version: string;
   unit_count: number;
   share_bytes: Num;
+  is_drained: boolean;
 }
 
 export interface Device {
