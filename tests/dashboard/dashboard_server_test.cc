@@ -231,8 +231,8 @@ TEST_F(DashboardServerTest, APageThatNeverReadsIsCutOffAndHoldsUpNobody) {
     feed_.Publish(published++ == 0, large, {});
     return server_->stream_count() == 0;
   }));
-  // Far more than it could have kept for that page.
-  EXPECT_GT(published, 20u);
+  // More than it could have kept for that page: a socket takes 4 MiB.
+  EXPECT_GT(published, 10u);
 }
 
 TEST_F(DashboardServerTest, TooManyPagesAreRefused) {
