@@ -264,6 +264,12 @@ TEST_F(FleetChangesTest, RequestsUnderWayFinishFirstWhileNewOnesWait) {
   EXPECT_EQ(TokensOf(*running).size(), 6u);
   EXPECT_EQ(TokensOf(*late).size(), 6u);
   EXPECT_FALSE(HasNews("go on with the new plan"));
+  // The late one has no part in the plan before.
+  for (const parallel::Pass& pass : rank0_.passes()) {
+    if (pass.epoch == 1) {
+      EXPECT_EQ(pass.rows.size(), 1u);
+    }
+  }
   EXPECT_EQ(queue_->counters().failed_count, 0u);
   EXPECT_EQ(queue_->counters().refused_count, 0u);
 }
