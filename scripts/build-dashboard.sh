@@ -20,7 +20,9 @@ if ! cmp -s "${web}/package-lock.json" package-lock.json ||
   # Kept only once all packages are there.
   rm -rf node_modules
   cp "${web}/package-lock.json" package-lock.json
-  npm ci --ignore-scripts --no-audit --no-fund || {
+  # By the lock, too, but also where optional packages of other systems cannot
+  # be had.
+  npm install --no-save --ignore-scripts --no-audit --no-fund || {
     rm -f package-lock.json
     die "npm could not get the packages of the page; its message is above"
   }

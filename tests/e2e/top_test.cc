@@ -26,7 +26,7 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr absl::Duration kPatience = absl::Minutes(3);
+constexpr absl::Duration kPatience = absl::Seconds(45);
 
 std::string AddressOf(const cli::Program& run) {
   const std::string& said = run.so_far().err;
@@ -113,6 +113,39 @@ TEST_F(TopTest, InTmuxItsFiguresAreThoseOfTheRunAtBothSizes) {
     terminal->Type("q");
     EXPECT_EQ(terminal->Wait(Deadline()), 0);
   }
+}
+
+TEST_F(TopTest, KeysTakeADeviceOutOfAServiceAndBack) {
+  const absl::Status is_here = TmuxPane::IsHere();
+  if (!is_here.ok()) GTEST_SKIP() << is_here.message();
+  cli::Program service({"serve", "-m", StoryModelPath(), "--local", "2",
+                        "--threads", "1", "--http", "127.0.0.1:0"},
+                       Environment());
+  ASSERT_TRUE(service.WaitForError("ready: ")) << service.so_far().err;
+  const std::string& said = service.so_far().err;
+  const size_t begin = said.find("gRPC at ") + 8;
+  const std::string address =
+      said.substr(begin, said.find('\n', begin) - begin);
+  const TmuxPane pane(
+      80, 24, {SHOAL_PROGRAM, "top", "--coordinator", address, "--rate", "4"});
+  ASSERT_TRUE(pane.WaitFor("\nlocal-1 ", Deadline())) << pane.Text();
+  pane.Type("d");
+  EXPECT_TRUE(pane.WaitFor("select a device first", Deadline()));
+  // The last row.
+  pane.Press("Up");
+  pane.Type("d");
+  EXPECT_TRUE(pane.WaitFor("drain local-1?", Deadline())) << pane.Text();
+  pane.Type("n");
+  EXPECT_TRUE(pane.WaitFor("nothing was changed", Deadline()));
+  pane.Type("dy");
+  EXPECT_TRUE(pane.WaitFor("drained", Deadline())) << pane.Text();
+  EXPECT_TRUE(pane.WaitFor("plan 2: 1 device", Deadline())) << pane.Text();
+  pane.Type("ry");
+  EXPECT_TRUE(pane.WaitFor("plan 3: 2 devices", Deadline())) << pane.Text();
+  pane.Type("py");
+  EXPECT_TRUE(pane.WaitFor("plan 4: 2 devices", Deadline())) << pane.Text();
+  pane.Type("q");
+  EXPECT_EQ(pane.Wait(Deadline()), 0);
 }
 
 TEST_F(TopTest, KeysPauseFilterAndQuitAReplay) {

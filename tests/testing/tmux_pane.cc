@@ -54,6 +54,10 @@ void TmuxPane::Type(absl::string_view keys) const {
   Ask(absl::StrCat("send-keys -l ", Quoted(keys)));
 }
 
+void TmuxPane::Press(absl::string_view key) const {
+  Ask(absl::StrCat("send-keys ", Quoted(key)));
+}
+
 int TmuxPane::Wait(absl::Time deadline) const {
   do {
     int code = 0;

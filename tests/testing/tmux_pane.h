@@ -30,6 +30,8 @@ class TmuxPane {
   // False: `deadline` passed.
   bool WaitFor(absl::string_view text, absl::Time deadline) const;
   void Type(absl::string_view keys) const;
+  // A key by tmux's name for it, such as "Up".
+  void Press(absl::string_view key) const;
 
   // The exit code of the program; -1: it has not ended by `deadline`.
   int Wait(absl::Time deadline) const;

@@ -177,6 +177,20 @@ async function compare(page, seen, isWanted, what) {
   console.log(`ok: ${what}`);
 }
 
+// One of the devices is taken out, and taken back, by the page's buttons.
+async function testDrain(page) {
+  page.on('dialog', (dialog) => dialog.accept());
+  const isState = async (word) =>
+    (await shown(page)).devices['local-2'].state === word;
+  await page.getByRole(
+      'button', {name: 'drain local-2', exact: true}).click();
+  await until('local-2 is drained', () => isState('drained'));
+  await page.getByRole(
+      'button', {name: 'resume local-2', exact: true}).click();
+  await until('local-2 serves again', () => isState('serving'));
+  console.log('ok: drain and resume');
+}
+
 async function testLive(browser) {
   const {seen, end} = follow(url);
   const {page, faults, context} = await open(browser, url);
@@ -216,6 +230,7 @@ async function testLive(browser) {
   }
   await page.getByPlaceholder('filter by name').fill('local-2');
   assert.deepEqual(Object.keys((await shown(page)).devices), ['local-2']);
+  await testDrain(page);
   assert.deepEqual(faults, []);
   end();
   console.log('ok: events, commands, filter');
