@@ -112,7 +112,7 @@ StyledLine TokenLine(const FleetSnapshot& snapshot) {
         .Add(" predicted");
   }
   if (snapshot.has_best_single_device()) {
-    line.Add("; best alone: ")
+    line.Add("; alone: ")
         .Add(AsciiOf(snapshot.best_single_device()))
         .Add(" ")
         .Add(ShortNumber(snapshot.best_single_ms_per_token()));

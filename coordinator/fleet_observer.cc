@@ -212,7 +212,7 @@ void FleetObserver::NoteStragglers(const FleetFacts& facts) {
         absl::StrFormat("the others wait for it: it takes %.1f ms of a token "
                         "(computing %.1f, disk %.1f), they %.1f",
                         own_ms, own.compute_ms, own.disk_ms, others_ms / count),
-        "shoal status");
+        "shoal explain");
   }
 }
 
