@@ -14,6 +14,7 @@ weights are deleted at the end unless --keep is given.
 import argparse
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,7 @@ def parse_arguments():
   parser.add_argument("--memory-mib", type=int, default=1024)
   parser.add_argument("--ctx", type=int, default=512)
   parser.add_argument("--tokens", type=int, default=4)
+  parser.add_argument("--rounds", type=int, default=3)
   parser.add_argument("--keep", action="store_true")
   parser.add_argument("--short-of-room", action="store_true",
                       help="go on with less disk or memory (smaller shapes)")
@@ -141,12 +143,20 @@ def main():
     names = ["local-%d" % i for i in range(arguments.devices)]
     model = lab_fleet.make_stores(arguments.shoal, arguments.shape,
                                   arguments.work, names, needed)
-    result = run(arguments, model, names)
     files = lab_fleet.store_files(arguments.work, names)
-    engine = result["devices"][0]["io"]
-    rates = lab_fleet.bench_disk_rates(
-        arguments.shoal, files, "uring" if "uring" in engine else "pread")
-    report(arguments, result, max(rates.values())[0])
+    # In turns, because a disk's rate drifts.
+    results = []
+    rates = {}
+    for _ in range(arguments.rounds):
+      results.append(run(arguments, model, names))
+      engine = results[0]["devices"][0]["io"]
+      for key, rate in lab_fleet.bench_disk_rates(
+          arguments.shoal, files, "uring" if "uring" in engine else "pread",
+          time="400ms").items():
+        rates.setdefault(key, []).append(rate[0])
+    results.sort(key=lambda result: result["ms_per_token"])
+    report(arguments, results[arguments.rounds // 2],
+           max(statistics.median(turns) for turns in rates.values()))
   finally:
     if not arguments.keep and not existed:
       shutil.rmtree(arguments.work)

@@ -17,13 +17,15 @@ absl::StatusOr<std::unique_ptr<Lab>> Lab::Start(int device_count) {
         "needs the lab (SHOAL_LAB_DIR) and root");
   }
   std::unique_ptr<Lab> lab(new Lab(absl::StrCat(folder, "/edgelab")));
-  // Others may have one up; a subnet of 256 for this process.
+  // Others may have one up; names and a subnet of 256 for this process.
   const int number = getpid() % 250;
   lab->name_ = absl::StrCat("newfleet", number);
+  lab->prefix_ = absl::StrCat("nf", number, "-");
   lab->network_ = absl::StrCat("10.79.", number, ".");
   const std::string file = lab->folder_.File("lab.conf");
   std::ofstream(file) << "[lab]\nname = " << lab->name_
                       << "\ndevices = " << device_count
+                      << "\nprefix = " << lab->prefix_
                       << "\nsubnet = " << lab->network_
                       << "0/24\n[all]\ndelay = 0.15ms\nrate = 1gbit\n";
   const auto up = cli::RunSubprocess({.command = {lab->program_, "up", file},
@@ -47,7 +49,7 @@ std::vector<std::string> Lab::Command(
 
 absl::Status Lab::SetLink(int device,
                           const std::vector<std::string>& what) const {
-  std::vector<std::string> words = {"link", absl::StrCat("edge", device)};
+  std::vector<std::string> words = {"link", absl::StrCat(prefix_, device)};
   words.insert(words.end(), what.begin(), what.end());
   const auto set = cli::RunSubprocess(
       {.command = Command(words), .silence_max = absl::Seconds(60)});
@@ -60,7 +62,7 @@ std::string Lab::AddressOf(int device) const {
 }
 
 std::vector<std::string> Lab::Launcher(int device) const {
-  return Command({"run", absl::StrCat("edge", device), "--"});
+  return Command({"run", absl::StrCat(prefix_, device), "--"});
 }
 
 }  // namespace shoal::testing

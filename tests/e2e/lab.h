@@ -39,6 +39,7 @@ class Lab {
   const std::string program_;
   const TemporaryFolder folder_;
   std::string name_;
+  std::string prefix_;   // of the names of devices
   std::string network_;  // "10.79.7."
 };
 
