@@ -57,6 +57,7 @@ parallel::DeviceCost DeviceCostOf(const proto::DeviceSnapshot& device,
   cost.resident_bytes = std::min(device.resident_bytes(), device.share_bytes());
   cost.read_bytes = time.read_bytes();
   cost.disk_bytes_per_second = profile.disk_bytes_per_second();
+  cost.macs_per_second = profile.work_macs_per_second();
   return cost;
 }
 

@@ -20,6 +20,8 @@ constexpr double kSlowDiskPart = 0.5;
 // A link that is to blame is not beside a processor that computes longer than
 // the others by this part of the time on the wire.
 constexpr double kDelayingPart = 0.33;
+// A processor below this part of what the others' do is a slow one.
+constexpr double kSlowProcessorPart = 0.5;
 // The time on the wire that round trips of small messages explain.
 constexpr double kRoundTripSlack = 1.5;
 // A remedy that gains less is not worth the trouble.
@@ -94,21 +96,32 @@ Bottleneck CauseOf(const TokenModel& model, uint32_t rank) {
         return absl::ToDoubleSeconds(cost.devices[r].compute);
       });
   double wire = 0;
+  absl::Duration best_round_trip = absl::InfiniteDuration();
   if (!device.is_hub) {
     absl::Duration best = absl::InfiniteDuration();
     for (uint32_t r = 0; r < cost.devices.size(); ++r) {
       const DeviceCost& other = cost.devices[r];
       if (r == rank || other.is_hub || other.share_bytes == 0) continue;
       best = std::min(best, model.WireTime(r));
+      best_round_trip =
+          std::min(best_round_trip, other.round_trip.value_or(best_round_trip));
     }
     if (best == absl::InfiniteDuration()) best = absl::ZeroDuration();
     wire = absl::ToDoubleSeconds(model.WireTime(rank) - best);
   }
   // A processor that is short of time delays its frames, too: longer than the
-  // round trip of a small message explains.
-  const bool delays = device.round_trip && compute > kDelayingPart * wire &&
+  // round trips of small messages explain, beside those of the others.
+  const double others_macs = MedianOfOthers(
+      cost, rank, [&](uint32_t r) { return cost.devices[r].macs_per_second; });
+  const bool is_slow =
+      compute > kDelayingPart * wire ||
+      (compute > 0 && device.macs_per_second > 0 &&
+       device.macs_per_second < kSlowProcessorPart * others_macs);
+  absl::Duration round_trip = device.round_trip.value_or(absl::ZeroDuration());
+  if (best_round_trip < round_trip) round_trip -= best_round_trip;
+  const bool delays = device.round_trip && is_slow &&
                       wire > kRoundTripSlack *
-                                 absl::ToDoubleSeconds(*device.round_trip) *
+                                 absl::ToDoubleSeconds(round_trip) *
                                  cost.exchange_count;
   if (wire > stall && wire > compute && !delays) return Bottleneck::kLink;
   if (compute >= stall) return Bottleneck::kProcessor;

@@ -29,8 +29,9 @@ struct DeviceCost {
   // The hub of its stage waited for this one, as the last to come.
   absl::Duration awaited;
   std::optional<absl::Duration> round_trip;  // of a small message, to rank 0
-  uint64_t budget_bytes = 0;                 // for the whole process
-  uint64_t peak_bytes = 0;                   // of it, taken so far; 0: unknown
+  double macs_per_second = 0;  // alone, as measured before; 0: unknown
+  uint64_t budget_bytes = 0;   // for the whole process
+  uint64_t peak_bytes = 0;     // of it, taken so far; 0: unknown
   uint64_t share_bytes = 0;
   uint64_t resident_bytes = 0;
   double read_bytes = 0;
@@ -56,9 +57,9 @@ struct FleetChange {
 // A rank takes as long for its part of a token as it computes, exchanges and
 // has its frames on the wire; a stage as long as its slowest rank; a pass as
 // long as its stages one after the other, but no shorter than any device takes
-// to read what does not fit its memory, which goes on all the time: for ever, if
-// it has not read before and its disk's rate is not known. Units are taken as
-// infinitely small.
+// to read what does not fit its memory, which goes on all the time: for ever,
+// if it has not read before and its disk's rate is not known. Units are taken
+// as infinitely small.
 //
 // Threads: thread-compatible. Immutable.
 class TokenModel {

@@ -237,6 +237,29 @@ TEST(DiagnosisTest, AProcessorWithoutTimeIsNotTakenForASlowLink) {
   EXPECT_EQ(Diagnose(*model).cause, Bottleneck::kLink);
 }
 
+// It computes little, because it has a small share, and late.
+TEST(DiagnosisTest, AProcessorThatWasSlowAloneIsNotTakenForASlowLink) {
+  std::vector<Device> devices(4);
+  devices[3].seconds = 0.3;
+  FleetCost cost = Simulate(devices);
+  for (DeviceCost& device : cost.devices) {
+    device.wait += absl::Milliseconds(150);
+    device.macs_per_second = 20e9;
+  }
+  cost.devices[3].awaited += absl::Milliseconds(150);
+  const auto cause = [&cost] {
+    const auto model = TokenModel::Create(cost);
+    EXPECT_TRUE(model.ok()) << model.status();
+    return Diagnose(*model).cause;
+  };
+  EXPECT_EQ(cause(), Bottleneck::kLink);
+  cost.devices[3].macs_per_second = 8e9;
+  EXPECT_EQ(cause(), Bottleneck::kProcessor);
+  // With such round trips it is the link all the same.
+  cost.devices[3].round_trip = absl::Milliseconds(5);
+  EXPECT_EQ(cause(), Bottleneck::kLink);
+}
+
 TEST(DiagnosisTest, NothingIsProposedWhereNothingWouldHelp) {
   const Diagnosis diagnosis = Diagnose(ModelOf(std::vector<Device>(4)));
   EXPECT_TRUE(diagnosis.remedies.empty())
