@@ -14,6 +14,8 @@ may be at work here:
                    disks of 1.3 GB/s together, and with this machine's as it is
          resident  the 1.1B shape on one device that holds it: --weights auto
                    beside --weights resident, in ten pairs
+         processor the 1.1B shape on one device: processor time of a pass that
+                   waits for the disk beside one with all in memory
          mapped    the 7B shape on one device with memory for half of it, beside
                    our reader of mapped files and a buffered dd
 
@@ -22,6 +24,7 @@ Stores are made in --work (0.6 GB; 7.7 GB more for `seven`) and stay there.
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -38,7 +41,7 @@ def parse_arguments():
   parser.add_argument("--shoal", default="build/release/shoal")
   parser.add_argument("--lab", help="the lab's folder ($SHOAL_LAB_DIR)")
   parser.add_argument("--work", required=True, help="a folder on the disk")
-  parser.add_argument("--cases", default="disk,balanced,seven,resident,mapped")
+  parser.add_argument("--cases", default="disk,balanced,seven,resident,processor,mapped")
   parser.add_argument("--devices", type=int, default=4)
   parser.add_argument("--disk-read", type=float, default=200,
                       help="MB/s of each device's disk in the case `disk`")
@@ -202,6 +205,42 @@ def case_resident(arguments, _):
          read), flush=True)
 
 
+def processor_seconds(arguments, model, folder, tokens, more):
+  """User and system time of one run."""
+  before = resource.getrusage(resource.RUSAGE_CHILDREN)
+  lab_fleet.shoal_json(
+      arguments.shoal, "run", "-m", model, "--store", folder, "--threads", "1",
+      "--prompt-ids", "1,300,301,302", "--max-tokens", str(tokens),
+      "--ignore-eos", "--temperature", "0", "--ctx", "512", "--chunk", "16",
+      *more)
+  after = resource.getrusage(resource.RUSAGE_CHILDREN)
+  return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
+
+
+def case_processor(arguments, _):
+  folder = os.path.join(arguments.work, "tinyllama-1")
+  model = lab_fleet.make_stores(arguments.shoal, "tinyllama-1.1b", folder,
+                                names_of(1), 800 * MIB)
+  modes = {"resident": ["--weights", "resident"],
+           "streamed": ["--weights", "stream", "--memory", "150MiB"]}
+  # Loading takes seconds of a run with all in memory, which vary.
+  passes = {"resident": 10 * arguments.tokens, "streamed": 2 * arguments.tokens}
+  per_pass = {mode: [] for mode in modes}
+  for _ in range(ROUNDS):
+    for mode, more in modes.items():
+      # What comes before the passes cancels out.
+      few, many = (processor_seconds(arguments, model, folder, count, more)
+                   for count in (2, 2 + passes[mode]))
+      per_pass[mode].append(1000 * (many - few) / passes[mode])
+  resident, streamed = (median(per_pass[mode])
+                        for mode in ("resident", "streamed"))
+  print("### Processor time of a pass\n")
+  print("%.1f ms with all in memory, %.1f ms with all from the disk: %.2f x, bar "
+        "1.50: %s.\n" % (resident, streamed, streamed / resident,
+                         "met" if streamed <= 1.5 * resident else "MISSED"),
+        flush=True)
+
+
 def dd_rate(lab, path):
   """Bytes per second of a buffered reading of a whole file."""
   begin = time.monotonic()
@@ -251,7 +290,8 @@ def main():
   os.makedirs(arguments.work, exist_ok=True)
   lab_folder = lab_fleet.lab_folder(arguments)
   cases = {"disk": case_disk, "balanced": case_balanced, "seven": case_seven,
-           "resident": case_resident, "mapped": case_mapped}
+           "resident": case_resident, "processor": case_processor,
+           "mapped": case_mapped}
   for case in arguments.cases.split(","):
     if case not in cases:
       sys.exit("case %s is unknown; there are %s" % (case, ", ".join(cases)))
