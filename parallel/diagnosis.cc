@@ -19,11 +19,11 @@ constexpr double kAwaitedNotable = 0.1;
 constexpr double kSlowDiskPart = 0.5;
 // A link that is to blame is not beside a processor that computes longer than
 // the others by this part of the time on the wire.
-constexpr double kDelayingPart = 0.33;
+constexpr double kDelayingPart = 0.1;
 // A processor below this part of what the others' do is a slow one.
 constexpr double kSlowProcessorPart = 0.5;
 // The time on the wire that round trips of small messages explain.
-constexpr double kRoundTripSlack = 1.5;
+constexpr double kRoundTripSlack = 1.2;
 // A remedy that gains less is not worth the trouble.
 constexpr double kGainNotable = 0.05;
 // More that gains less than this again is not asked for.

@@ -240,7 +240,7 @@ TEST(DiagnosisTest, AProcessorWithoutTimeIsNotTakenForASlowLink) {
 // It computes little, because it has a small share, and late.
 TEST(DiagnosisTest, AProcessorThatWasSlowAloneIsNotTakenForASlowLink) {
   std::vector<Device> devices(4);
-  devices[3].seconds = 0.3;
+  devices[3].seconds = 0.24;
   FleetCost cost = Simulate(devices);
   for (DeviceCost& device : cost.devices) {
     device.wait += absl::Milliseconds(150);
