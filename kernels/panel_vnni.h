@@ -15,16 +15,16 @@ namespace {
 // The columns of a panel, in parts of 32.
 constexpr int kPanelParts = 16;
 
-// N tiles. A part has kScales scales, and as many minima or none.
-template <int N, int kScalesOfPart, bool kHasMin>
+// N tiles. A part has so many scales and minima.
+template <int N, int kScalesOfPart, int kMinsOfPart>
 struct Panel {
   static constexpr int kTiles = N;
   static constexpr int kScales = kScalesOfPart;
-  static constexpr int kMins = kHasMin ? kScales : 0;
+  static constexpr int kMins = kMinsOfPart;
   static constexpr int kWords = 8 / kScales;  // under one scale
 
   int parts;
-  int offset;  // of the bytes
+  int offset;  // what to take off each byte
   // [part][tile][word][row][4]
   alignas(64) std::byte bytes[kPanelParts * N * 8 * kWordBytes];
   // [part][scale][tile][row]
@@ -37,6 +37,14 @@ struct Panel {
 // Fills a panel from blocks of one type.
 template <typename V, typename Type, typename PanelOfType>
 struct Spreader {
+  using Ints = typename V::Ints;
+
+  // PanelOfType::offset.
+  static constexpr int Offset() {
+    if constexpr (HasFactors<Type>) return Type::kProductOffset;
+    return Type::kOffset;
+  }
+
   // The parts from `first` on of tile `n`, whole blocks of them.
   static void Spread(const Tile& tile, int first, int n, std::byte* scratch,
                      PanelOfType& panel) {
@@ -62,16 +70,23 @@ struct Spreader {
                                 const typename Type::Head& head, int part,
                                 int n, PanelOfType& panel) {
     constexpr int kTiles = PanelOfType::kTiles;
-    SpreadWords<kPart>(block,
-                       panel.bytes + (part * kTiles + n) * 8 * kWordBytes,
-                       std::make_integer_sequence<int, 8>());
+    std::byte* bytes = panel.bytes + (part * kTiles + n) * 8 * kWordBytes;
+    if constexpr (HasFactors<Type>) {
+      SpreadProducts<kPart, 0>(block, head, bytes);
+      SpreadProducts<kPart, 1>(block, head, bytes + 4 * kWordBytes);
+    } else {
+      SpreadWords<kPart>(block, bytes, std::make_integer_sequence<int, 8>());
+    }
     for (int k = 0; k < Type::kScales; ++k) {
       const int at = ((part * Type::kScales + k) * kTiles + n) * kTileRows;
       const auto scale = Type::template Scale<kPart>(head, k);
       V::StoreFloats(scale, panel.scales + at);
       V::StoreFloats(V::Mul(scale, V::BroadcastFloat(kRaised)),
                      panel.raised + at);
-      if constexpr (Type::kHasMin) {
+    }
+    if constexpr (Type::kMins > 0) {
+      for (int k = 0; k < Type::kMins; ++k) {
+        const int at = ((part * Type::kMins + k) * kTiles + n) * kTileRows;
         V::StoreFloats(Type::template Min<kPart>(head, k), panel.mins + at);
       }
     }
@@ -82,6 +97,28 @@ struct Spreader {
     (V::Store(Type::template Bytes<kPart, kWord>(block),
               to + kWord * kWordBytes),
      ...);
+  }
+  // Of 16 elements. Bytes are multiplied where they are, every other one at a
+  // time, and keep the lowest 8 bits, to which the offset is the same.
+  template <int kPart, int kHalf>
+  static inline void SpreadProducts(const std::byte* block,
+                                    const typename Type::Head& head,
+                                    std::byte* to) {
+    const Ints factor = Type::template Factor<kPart>(head, kHalf);
+    const Ints factors = V::CopyLowHalf(factor);
+    const Ints offset =
+        V::CopyLowByte(V::Sub(V::Broadcast(Type::kProductOffset),
+                              V::Times(factor, V::Broadcast(Type::kOffset))));
+    const Ints even = V::Broadcast(0x00ff00ff);
+    const auto put = [&](Ints quants, std::byte* word) {
+      const Ints odd = V::TimesHalves(V::AndNot(even, quants), factors);
+      const Ints low = V::TimesHalves(V::And(quants, even), factors);
+      V::Store(V::AddBytes(V::Or(V::And(low, even), odd), offset), word);
+    };
+    put(Type::template Bytes<kPart, 4 * kHalf>(block), to);
+    put(Type::template Bytes<kPart, 4 * kHalf + 1>(block), to + kWordBytes);
+    put(Type::template Bytes<kPart, 4 * kHalf + 2>(block), to + 2 * kWordBytes);
+    put(Type::template Bytes<kPart, 4 * kHalf + 3>(block), to + 3 * kWordBytes);
   }
 };
 

@@ -7,10 +7,18 @@
 //   kBlockBytes
 //   kOffset      what to take off each byte to have the signed quant
 //   kScales      scales of a part: 1, or 2 of 16 elements each
-//   kHasMin      whether the value is scale * quant - min
+//   kMins        minima of a part: 0, 1, or 2 of 16 elements each; the value
+//                is scale * quant - min
 //   Head         what the parts of a block share, read by its constructor
-//   Bytes<P>(block, word)  elements 4 word .. 4 word + 3 of part P
+//   Bytes<P, W>(block)  elements 4 W .. 4 W + 3 of part P
 //   Scale<P>(head, k), Min<P>(head, k)
+//
+// Types whose scale is an integer for every 16 elements times a float for the
+// block have kScales == 1 and
+//   Factor<P>(head, k)  that integer of elements 16 k .. 16 k + 15, where the
+//                       quant times the factor has room in a byte
+//   kProductOffset      what to add to such a product to have an unsigned byte
+// A panel holds the products, which leaves it one scale for 32 elements.
 //
 // Part and word numbers are template arguments wherever a shift hangs on them,
 // because shifts by a number in a register cost twice as much.
@@ -47,6 +55,12 @@ inline constexpr auto kIQ4Raised = Raised(kIQ4Values, kIQ4Offset);
 inline constexpr int kMXFP4Offset = 12;
 inline constexpr auto kMXFP4Raised = Raised(kMXFP4Doubles, kMXFP4Offset);
 
+// Whether a type has integer factors.
+template <typename Type>
+concept HasFactors = requires {
+  Type::kProductOffset;
+};
+
 template <typename V>
 struct Vnni {
   using Ints = typename V::Ints;
@@ -80,14 +94,14 @@ struct Vnni {
     return Bits<kWord / 4 * 4, 15>(Word(words, kWord % 4));
   }
   template <int kIndex>
-  static Floats ByteOfLanes(Ints words) {
+  static Ints ByteOfLanes(Ints words) {
     const Ints bytes = V::template Right<8 * kIndex>(words);
-    return V::ToFloats(kIndex == 3 ? bytes : V::And(bytes, V::Broadcast(255)));
+    return kIndex == 3 ? bytes : V::And(bytes, V::Broadcast(255));
   }
   template <int kIndex>
-  static Floats SignedByteOfLanes(Ints words) {
-    return V::ToFloats(
-        V::template RightSigned<24>(V::template Left<24 - 8 * kIndex>(words)));
+  static Ints SignedByteOfLanes(Ints words) {
+    return V::template RightSigned<24>(
+        V::template Left<24 - 8 * kIndex>(words));
   }
 
   // Blocks of 32 with one f16 scale at their beginning.
@@ -117,7 +131,7 @@ struct Vnni {
   struct Q4_0 : OneScale<OneHalf> {
     static constexpr int kParts = 1, kBlockBytes = 18, kOffset = 8;
     static constexpr int kScales = 1;
-    static constexpr bool kHasMin = false;
+    static constexpr int kMins = 0;
     using Head = OneHalf;
     template <int, int kWord>
     static Ints Bytes(const std::byte* block) {
@@ -128,7 +142,7 @@ struct Vnni {
   struct Q4_1 : OneScale<TwoHalfs> {
     static constexpr int kParts = 1, kBlockBytes = 20, kOffset = 0;
     static constexpr int kScales = 1;
-    static constexpr bool kHasMin = true;
+    static constexpr int kMins = 1;
     using Head = TwoHalfs;
     template <int, int kWord>
     static Ints Bytes(const std::byte* block) {
@@ -139,7 +153,7 @@ struct Vnni {
   struct Q5_0 : OneScale<OneHalf> {
     static constexpr int kParts = 1, kBlockBytes = 22, kOffset = 16;
     static constexpr int kScales = 1;
-    static constexpr bool kHasMin = false;
+    static constexpr int kMins = 0;
     using Head = OneHalf;
     template <int, int kWord>
     static Ints Bytes(const std::byte* block) {
@@ -151,7 +165,7 @@ struct Vnni {
   struct Q5_1 : OneScale<TwoHalfs> {
     static constexpr int kParts = 1, kBlockBytes = 24, kOffset = 0;
     static constexpr int kScales = 1;
-    static constexpr bool kHasMin = true;
+    static constexpr int kMins = 1;
     using Head = TwoHalfs;
     template <int, int kWord>
     static Ints Bytes(const std::byte* block) {
@@ -163,7 +177,7 @@ struct Vnni {
   struct Q8_0 : OneScale<OneHalf> {
     static constexpr int kParts = 1, kBlockBytes = 34, kOffset = 128;
     static constexpr int kScales = 1;
-    static constexpr bool kHasMin = false;
+    static constexpr int kMins = 0;
     using Head = OneHalf;
     template <int, int kWord>
     static Ints Bytes(const std::byte* block) {
@@ -174,7 +188,7 @@ struct Vnni {
   struct IQ4_NL : OneScale<OneHalf> {
     static constexpr int kParts = 1, kBlockBytes = 18, kOffset = kIQ4Offset;
     static constexpr int kScales = 1;
-    static constexpr bool kHasMin = false;
+    static constexpr int kMins = 0;
     using Head = OneHalf;
     template <int, int kWord>
     static Ints Bytes(const std::byte* block) {
@@ -190,7 +204,7 @@ struct Vnni {
   struct MXFP4 : OneScale<PowerOfTwo> {
     static constexpr int kParts = 1, kBlockBytes = 17, kOffset = kMXFP4Offset;
     static constexpr int kScales = 1;
-    static constexpr bool kHasMin = false;
+    static constexpr int kMins = 0;
     using Head = PowerOfTwo;
     template <int, int kWord>
     static Ints Bytes(const std::byte* block) {
@@ -214,15 +228,17 @@ struct Vnni {
   };
   struct SixBitScales {
     static constexpr int kScales = 1;
-    static constexpr bool kHasMin = true;
+    static constexpr int kMins = 1;
     using Head = SixBits;
     template <int kPart>
     static Floats Scale(const SixBits& head, int) {
-      return V::Mul(head.d, ByteOfLanes<kPart % 4>(head.scales[kPart / 4]));
+      return V::Mul(
+          head.d, V::ToFloats(ByteOfLanes<kPart % 4>(head.scales[kPart / 4])));
     }
     template <int kPart>
     static Floats Min(const SixBits& head, int) {
-      return V::Mul(head.dmin, ByteOfLanes<kPart % 4>(head.mins[kPart / 4]));
+      return V::Mul(head.dmin,
+                    V::ToFloats(ByteOfLanes<kPart % 4>(head.mins[kPart / 4])));
     }
   };
 
@@ -253,17 +269,17 @@ struct Vnni {
     }
   };
 
+  // Quants of 2 bits and factors of 4: their products are at most 45.
   struct Q2_K {
     static constexpr int kParts = 8, kBlockBytes = 84, kOffset = 0;
-    static constexpr int kScales = 2;
-    static constexpr bool kHasMin = true;
+    static constexpr int kScales = 1, kMins = 2, kProductOffset = 0;
     struct Head {
       Floats d, dmin;
-      Ints scales[4], mins[4];
+      Ints factors[4], mins[4];
       explicit Head(const std::byte* block)
           : d(V::LoadHalfs(block + 1280)), dmin(V::LoadHalfs(block + 1312)) {
         for (int i = 0; i < 4; ++i) {
-          scales[i] = Bits<0, 15>(Word(block, i));
+          factors[i] = Bits<0, 15>(Word(block, i));
           mins[i] = Bits<4, 15>(Word(block, i));
         }
       }
@@ -273,46 +289,48 @@ struct Vnni {
       return Bits<kPart % 4 * 2, 3>(Word(block + 256, kPart / 4 * 8 + kWord));
     }
     template <int kPart>
-    static Floats Scale(const Head& head, int k) {
-      return V::Mul(head.d, OfHalf<kPart>(head.scales[kPart / 2], k));
+    static Floats Scale(const Head& head, int) {
+      return head.d;
+    }
+    template <int kPart>
+    static Ints Factor(const Head& head, int k) {
+      return OfHalf<kPart>(head.factors[kPart / 2], k);
     }
     template <int kPart>
     static Floats Min(const Head& head, int k) {
-      return V::Mul(head.dmin, OfHalf<kPart>(head.mins[kPart / 2], k));
+      return V::Mul(head.dmin,
+                    V::ToFloats(OfHalf<kPart>(head.mins[kPart / 2], k)));
     }
     template <int kPart>
-    static Floats OfHalf(Ints words, int k) {
+    static Ints OfHalf(Ints words, int k) {
       return k == 0 ? ByteOfLanes<kPart % 2 * 2>(words)
                     : ByteOfLanes<kPart % 2 * 2 + 1>(words);
     }
   };
 
-  // Scales of one signed byte for every 16 elements.
-  struct SignedScales {
-    static constexpr int kScales = 2;
-    static constexpr bool kHasMin = false;
-    template <int kPart, typename Head>
-    static Floats Scale(const Head& head, int k) {
-      const Ints words = head.scales[kPart / 2];
-      return V::Mul(head.d, k == 0
-                                ? SignedByteOfLanes<kPart % 2 * 2>(words)
-                                : SignedByteOfLanes<kPart % 2 * 2 + 1>(words));
-    }
-  };
+  // The signed byte for 16 elements of a part, of one for every 16.
+  template <int kPart>
+  static Ints SignedOfHalf(const Ints (&words)[4], int k) {
+    return k == 0 ? SignedByteOfLanes<kPart % 2 * 2>(words[kPart / 2])
+                  : SignedByteOfLanes<kPart % 2 * 2 + 1>(words[kPart / 2]);
+  }
 
-  struct Q3_K : SignedScales {
+  // Quants from -4 to 3 and factors from -32 to 31: their products are in
+  // [-124, 128].
+  struct Q3_K {
     static constexpr int kParts = 8, kBlockBytes = 110, kOffset = 4;
+    static constexpr int kScales = 1, kMins = 0, kProductOffset = 124;
     struct Head {
       Floats d;
-      Ints scales[4];
+      Ints factors[4];
       explicit Head(const std::byte* block) : d(V::LoadHalfs(block + 1728)) {
         const std::byte* packed = block + 1536;
         const Ints w0 = Word(packed, 0), w1 = Word(packed, 1);
         const Ints upper = Word(packed, 2);
-        scales[0] = Signed(Bits<0, 15>(w0), TwoBitsAt4<0>(upper));
-        scales[1] = Signed(Bits<0, 15>(w1), TwoBitsAt4<2>(upper));
-        scales[2] = Signed(Bits<4, 15>(w0), TwoBitsAt4<4>(upper));
-        scales[3] = Signed(Bits<4, 15>(w1), TwoBitsAt4<6>(upper));
+        factors[0] = Signed(Bits<0, 15>(w0), TwoBitsAt4<0>(upper));
+        factors[1] = Signed(Bits<0, 15>(w1), TwoBitsAt4<2>(upper));
+        factors[2] = Signed(Bits<4, 15>(w0), TwoBitsAt4<4>(upper));
+        factors[3] = Signed(Bits<4, 15>(w1), TwoBitsAt4<6>(upper));
       }
       // 6 bits, 32 too much, as a signed byte: with bit 5 turned round, bits 5
       // to 7 are the sign.
@@ -329,10 +347,19 @@ struct Vnni {
           Bits<kPart % 4 * 2, 3>(Word(block + 512, kPart / 4 * 8 + kWord)),
           Bit<kPart, 2>(Word(block, kWord)));
     }
+    template <int kPart>
+    static Floats Scale(const Head& head, int) {
+      return head.d;
+    }
+    template <int kPart>
+    static Ints Factor(const Head& head, int k) {
+      return SignedOfHalf<kPart>(head.factors, k);
+    }
   };
 
-  struct Q6_K : SignedScales {
+  struct Q6_K {
     static constexpr int kParts = 8, kBlockBytes = 210, kOffset = 32;
+    static constexpr int kScales = 2, kMins = 0;
     struct Head {
       Floats d;
       Ints scales[4];
@@ -348,12 +375,16 @@ struct Vnni {
       const Ints high = Word(block, 32 + kHalf * 8 + kWord);
       return V::Or(Bits<kIn / 2 * 4, 15>(low), TwoBitsAt4<2 * kIn>(high));
     }
+    template <int kPart>
+    static Floats Scale(const Head& head, int k) {
+      return V::Mul(head.d, V::ToFloats(SignedOfHalf<kPart>(head.scales, k)));
+    }
   };
 
   struct IQ4_XS {
     static constexpr int kParts = 8, kBlockBytes = 136, kOffset = kIQ4Offset;
     static constexpr int kScales = 1;
-    static constexpr bool kHasMin = false;
+    static constexpr int kMins = 0;
     struct Head {
       Floats d;
       Ints low, upper;

@@ -22,7 +22,8 @@ struct PanelProduct {
   static constexpr int N = PanelOfType::kTiles;
   static constexpr int kScales = PanelOfType::kScales;
   static constexpr int kWords = PanelOfType::kWords;
-  static constexpr bool kHasMin = PanelOfType::kMins > 0;
+  static constexpr int kMins = PanelOfType::kMins;
+  static constexpr int kSumsOfToken = kMins > 0 ? kMins * kPanelParts : 1;
 
   // `size` tokens from `token` on, 1 to T of them, added to acc, or put there
   // with the first panel.
@@ -48,7 +49,7 @@ struct PanelProduct {
     alignas(64) int32_t starts[T][kPanelParts * kScales];
     alignas(64) float scales[T][kPanelParts];
     // What the minima multiply: sums of quants.
-    alignas(64) float sums[T][kHasMin ? kPanelParts * kScales : 1];
+    alignas(64) float sums[T][kSumsOfToken];
 
     Group(const ActivationView& input, uint32_t token, int first,
           const PanelOfType& panel)
@@ -64,28 +65,33 @@ struct PanelProduct {
           continue;
         }
         V::StoreFloats(V::LoadFloats(rows.scales + part), scales[t]);
-        if constexpr (kScales == 1) {
-          Keep(V::SumPairs(rows.sums + 2 * part), panel.offset, t, 0);
-        } else {
-          for (int i = 0; i < 2; ++i) {
-            Keep(V::Widen(rows.sums + 2 * part + 16 * i), panel.offset, t,
-                 16 * i);
-          }
+        const Ints offsets = V::Broadcast(panel.offset);
+        for (int i = 0; i < kScales; ++i) {
+          V::StoreInts(V::Sub(V::Broadcast(kRaisedBits),
+                              V::Times(SumsOf<kScales>(part, i), offsets)),
+                       &starts[t][16 * i]);
+        }
+        for (int i = 0; i < kMins; ++i) {
+          V::StoreFloats(V::ToFloats(SumsOf<kMins>(part, i)), &sums[t][16 * i]);
         }
       }
     }
 
    private:
-    void Keep(Ints quants, int offset, int t, int at) {
-      V::StoreInts(V::Sub(V::Broadcast(kRaisedBits), V::Times(quants, offset)),
-                   &starts[t][at]);
-      if constexpr (kHasMin) V::StoreFloats(V::ToFloats(quants), &sums[t][at]);
+    // Vector i of the sums that a part has so many of, for 16 parts.
+    template <int kCount>
+    Ints SumsOf(uint64_t part, int i) const {
+      if constexpr (kCount == 1) return V::SumPairs(rows.sums + 2 * part);
+      return V::Widen(rows.sums + 2 * part + 16 * i);
     }
     void SumSingly(int t, int offset, int parts) {
       for (int i = 0; i < parts * kScales; ++i) {
-        const int quants = rows.SumOf<kScales>(t, i / kScales, i % kScales);
-        starts[t][i] = kRaisedBits - offset * quants;
-        if constexpr (kHasMin) sums[t][i] = static_cast<float>(quants);
+        starts[t][i] = kRaisedBits - offset * rows.SumOf<kScales>(
+                                                  t, i / kScales, i % kScales);
+      }
+      for (int i = 0; i < parts * kMins; ++i) {
+        sums[t][i] =
+            static_cast<float>(rows.SumOf<kMins>(t, i / kMins, i % kMins));
       }
       for (int i = 0; i < parts; ++i) {
         scales[t][i] = rows.scales[t * rows.blocks + i];
@@ -93,10 +99,13 @@ struct PanelProduct {
     }
   };
 
-  // T tokens: this is where prefill spends its time.
+  // T tokens: this is where prefill spends its time. Inlined, it would have
+  // fewer registers.
   template <int T>
-  static void AddGroup(const PanelOfType& panel, const ActivationView& input,
-                       uint32_t token, int first, float* acc) {
+  [[gnu::noinline]] static void AddGroup(const PanelOfType& panel,
+                                         const ActivationView& input,
+                                         uint32_t token, int first,
+                                         float* acc) {
     const Group<T> group(input, token, first, panel);
     Floats sum[T][N];
 #pragma GCC unroll 8
@@ -142,9 +151,14 @@ struct PanelProduct {
           Floats scaled =
               V::MulBits(ints[t][n], V::LoadFloats(panel.scales + at),
                          V::LoadFloats(panel.raised + at));
-          if constexpr (kHasMin) {
-            scaled = V::MulSub(V::LoadFloats(panel.mins + at),
-                               V::BroadcastFloat(group.sums[t][index]), scaled);
+          if constexpr (kMins > 0) {
+#pragma GCC unroll 2
+            for (int m = 0; m < kMins / kScales; ++m) {
+              const int min = index * (kMins / kScales) + m;
+              scaled = V::MulSub(
+                  V::LoadFloats(panel.mins + (min * N + n) * kTileRows),
+                  V::BroadcastFloat(group.sums[t][min]), scaled);
+            }
           }
           sum[t][n] = V::MulAdd(scaled, activation_scale, sum[t][n]);
         }
@@ -173,7 +187,8 @@ template <typename V, typename Type, int N>
 void DotMany(const WeightMatrix& weights, const TypeEntry& entry, uint32_t row,
              const ActivationView& input, uint32_t token, uint32_t count,
              const ProductOutput& output) {
-  using PanelOfType = Panel<N, Type::kScales, Type::kHasMin>;
+  using PanelOfType = Panel<N, Type::kScales, Type::kMins>;
+  using PanelSpreader = Spreader<V, Type, PanelOfType>;
   alignas(64) std::byte scratch[N][kTileScratchBytes];
   alignas(64) float acc[kManyTokensMax * N * kTileRows];
   Tile tiles[N];
@@ -181,7 +196,7 @@ void DotMany(const WeightMatrix& weights, const TypeEntry& entry, uint32_t row,
     tiles[n] = TileAt(weights, entry, row + n * kTileRows, scratch[n]);
   }
   PanelOfType panel;
-  panel.offset = Type::kOffset;
+  panel.offset = PanelSpreader::Offset();
   const auto parts = static_cast<int>(input.cols / kA8BlockElements);
   const auto bytes_of = [](int parts_of_tile) {
     return static_cast<uint64_t>(parts_of_tile / Type::kParts) *
@@ -195,8 +210,7 @@ void DotMany(const WeightMatrix& weights, const TypeEntry& entry, uint32_t row,
         tiles[0].data + bytes_of(is_last ? N * parts : first + kPanelParts),
         bytes_of(parts), bytes_of(kPanelParts), groups);
     for (int n = 0; n < N; ++n) {
-      Spreader<V, Type, PanelOfType>::Spread(tiles[n], first, n, scratch[n],
-                                             panel);
+      PanelSpreader::Spread(tiles[n], first, n, scratch[n], panel);
     }
     for (uint32_t done = 0; done < count; --groups) {
       next.Step();

@@ -21,6 +21,8 @@ template <typename V, typename Type>
 struct OneToken {
   using Ints = typename V::Ints;
   using Floats = typename V::Floats;
+  // Of the products of a part.
+  static constexpr int kSums = HasFactors<Type> ? 2 : Type::kScales;
 
   static void Dot(const Tile& tile, const ActivationView& input,
                   const ProductOutput& output, std::byte* scratch) {
@@ -47,25 +49,27 @@ struct OneToken {
   class Sums {
    public:
     explicit Sums(const A8Rows& rows) {
-      for (int i = 0; i < kCount; ++i) {
-        const int part = i / Type::kScales, k = i % Type::kScales;
-        const int sum = rows.SumOf<Type::kScales>(0, part, k);
+      for (int i = 0; i < Type::kParts * kSums; ++i) {
         if constexpr (Type::kOffset != 0) {
-          starts_[i] = kRaisedBits - Type::kOffset * sum;
+          starts_[i] = kBegin - Type::kOffset *
+                                    rows.SumOf<kSums>(0, i / kSums, i % kSums);
         }
-        if constexpr (Type::kHasMin) sums_[i] = static_cast<float>(sum);
+      }
+      for (int i = 0; i < Type::kParts * Type::kMins; ++i) {
+        constexpr int kMins = Type::kMins > 0 ? Type::kMins : 1;
+        sums_[i] =
+            static_cast<float>(rows.SumOf<kMins>(0, i / kMins, i % kMins));
       }
     }
     int32_t start(int part, int k) const {
-      return Type::kOffset == 0 ? kRaisedBits
-                                : starts_[part * Type::kScales + k];
+      return Type::kOffset == 0 ? kBegin : starts_[part * kSums + k];
     }
-    float sum(int part, int k) const { return sums_[part * Type::kScales + k]; }
+    float sum(int part, int k) const { return sums_[part * Type::kMins + k]; }
 
    private:
-    static constexpr int kCount = Type::kParts * Type::kScales;
-    int32_t starts_[kCount];
-    float sums_[kCount];
+    static constexpr int kBegin = HasFactors<Type> ? 0 : kRaisedBits;
+    int32_t starts_[Type::kParts * kSums];
+    float sums_[Type::kParts * (Type::kMins > 0 ? Type::kMins : 1)];
   };
 
   template <int... kPart>
@@ -86,14 +90,16 @@ struct OneToken {
     Prefetch<kPart>(data);
     const Floats activation_scale = V::BroadcastFloat(rows.scales[kPart]);
     for (int k = 0; k < Type::kScales; ++k) {
-      const Ints products = k == 0 ? Products<kPart, 0>(data, rows, sums)
-                                   : Products<kPart, 1>(data, rows, sums);
+      const Ints products = UnderScale<kPart>(data, head, rows, sums, k);
       const Floats scale = Type::template Scale<kPart>(head, k);
       Floats scaled = V::MulBits(products, scale,
                                  V::Mul(scale, V::BroadcastFloat(kRaised)));
-      if constexpr (Type::kHasMin) {
-        scaled = V::MulSub(Type::template Min<kPart>(head, k),
-                           V::BroadcastFloat(sums.sum(kPart, k)), scaled);
+      if constexpr (Type::kMins > 0) {
+        constexpr int kMins = Type::kMins / Type::kScales;
+        for (int m = k * kMins; m < (k + 1) * kMins; ++m) {
+          scaled = V::MulSub(Type::template Min<kPart>(head, m),
+                             V::BroadcastFloat(sums.sum(kPart, m)), scaled);
+        }
       }
       acc = V::MulAdd(scaled, activation_scale, acc);
     }
@@ -112,11 +118,28 @@ struct OneToken {
   }
 
   // What stands under scale k of a part, raised.
+  template <int kPart>
+  static inline Ints UnderScale(const std::byte* data,
+                                const typename Type::Head& head,
+                                const A8Rows& rows, const Sums& sums, int k) {
+    if constexpr (HasFactors<Type>) {
+      const Ints first = V::Times(Products<kPart, 0>(data, rows, sums),
+                                  Type::template Factor<kPart>(head, 0));
+      const Ints second = V::Times(Products<kPart, 1>(data, rows, sums),
+                                   Type::template Factor<kPart>(head, 1));
+      return V::Add(V::Add(first, V::Broadcast(kRaisedBits)), second);
+    } else {
+      return k == 0 ? Products<kPart, 0>(data, rows, sums)
+                    : Products<kPart, 1>(data, rows, sums);
+    }
+  }
+
+  // Sum k of a part, from its start on.
   template <int kPart, int k>
   static inline Ints Products(const std::byte* data, const A8Rows& rows,
                               const Sums& sums) {
-    constexpr int kWords = 8 / Type::kScales;
-    return AddWords<kPart, k % Type::kScales * kWords>(
+    constexpr int kWords = 8 / kSums;
+    return AddWords<kPart, k % kSums * kWords>(
         data, rows, V::Broadcast(sums.start(kPart, k)),
         std::make_integer_sequence<int, kWords>());
   }

@@ -81,7 +81,10 @@ struct Avx512 {
   static Ints And(Ints a, Ints b) { return _mm512_and_si512(a, b); }
   static Ints Or(Ints a, Ints b) { return _mm512_or_si512(a, b); }
   static Ints Xor(Ints a, Ints b) { return _mm512_xor_si512(a, b); }
+  static Ints AndNot(Ints mask, Ints a) { return _mm512_andnot_si512(mask, a); }
+  static Ints Add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
   static Ints Sub(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
+  static Ints AddBytes(Ints a, Ints b) { return _mm512_add_epi8(a, b); }
   template <int kBits>
   static Ints Right(Ints a) {
     return _mm512_srli_epi32(a, kBits);
@@ -113,8 +116,17 @@ struct Avx512 {
                                  _mm512_set1_epi8(16));
   }
 
-  static Ints Times(Ints a, int factor) {
-    return _mm512_mullo_epi32(a, Broadcast(factor));
+  static Ints Times(Ints a, Ints b) { return _mm512_mullo_epi32(a, b); }
+  // The lower 16 bits of the products of 16 bits.
+  static Ints TimesHalves(Ints a, Ints b) { return _mm512_mullo_epi16(a, b); }
+  // Bits 0-15 of each lane in both its halves, bits 0-7 in its 4 bytes.
+  static Ints CopyLowHalf(Ints a) {
+    return _mm512_shuffle_epi8(
+        a, _mm512_set4_epi32(0x0d0c0d0c, 0x09080908, 0x05040504, 0x01000100));
+  }
+  static Ints CopyLowByte(Ints a) {
+    return _mm512_shuffle_epi8(
+        a, _mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0x00000000));
   }
   // The sums of 16 pairs of neighbours.
   static Ints SumPairs(const int16_t* from) {

@@ -95,6 +95,16 @@ struct AvxVnni {
   static Ints Xor(Ints a, Ints b) {
     return {_mm256_xor_si256(a.low, b.low), _mm256_xor_si256(a.high, b.high)};
   }
+  static Ints AndNot(Ints mask, Ints a) {
+    return {_mm256_andnot_si256(mask.low, a.low),
+            _mm256_andnot_si256(mask.high, a.high)};
+  }
+  static Ints Add(Ints a, Ints b) {
+    return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
+  }
+  static Ints AddBytes(Ints a, Ints b) {
+    return {_mm256_add_epi8(a.low, b.low), _mm256_add_epi8(a.high, b.high)};
+  }
   static Ints Sub(Ints a, Ints b) {
     return {_mm256_sub_epi32(a.low, b.low), _mm256_sub_epi32(a.high, b.high)};
   }
@@ -138,10 +148,29 @@ struct AvxVnni {
         _mm256_set1_epi8(16));
   }
 
-  static Ints Times(Ints a, int factor) {
-    const __m256i factors = _mm256_set1_epi32(factor);
-    return {_mm256_mullo_epi32(a.low, factors),
-            _mm256_mullo_epi32(a.high, factors)};
+  static Ints Times(Ints a, Ints b) {
+    return {_mm256_mullo_epi32(a.low, b.low),
+            _mm256_mullo_epi32(a.high, b.high)};
+  }
+  // The lower 16 bits of the products of 16 bits.
+  static Ints TimesHalves(Ints a, Ints b) {
+    return {_mm256_mullo_epi16(a.low, b.low),
+            _mm256_mullo_epi16(a.high, b.high)};
+  }
+  // Bits 0-15 of each lane in both its halves, bits 0-7 in its 4 bytes.
+  static Ints CopyLowHalf(Ints a) {
+    const __m256i from =
+        _mm256_setr_epi32(0x01000100, 0x05040504, 0x09080908, 0x0d0c0d0c,
+                          0x01000100, 0x05040504, 0x09080908, 0x0d0c0d0c);
+    return {_mm256_shuffle_epi8(a.low, from),
+            _mm256_shuffle_epi8(a.high, from)};
+  }
+  static Ints CopyLowByte(Ints a) {
+    const __m256i from =
+        _mm256_setr_epi32(0x00000000, 0x04040404, 0x08080808, 0x0c0c0c0c,
+                          0x00000000, 0x04040404, 0x08080808, 0x0c0c0c0c);
+    return {_mm256_shuffle_epi8(a.low, from),
+            _mm256_shuffle_epi8(a.high, from)};
   }
   // The sums of 16 pairs of neighbours.
   static Ints SumPairs(const int16_t* from) {
