@@ -259,9 +259,11 @@ void Tame(httplib::Request& request) {
   }
 }
 
-// What a request announces after its head; chunks have no length.
+// What a request announces after its head (RFC 9112, section 6.3): chunks have
+// no length, and neither field means no body.
 size_t BodyBytesOf(const httplib::Request& request) {
-  if (!request.has_header("Content-Length")) return SIZE_MAX;
+  if (request.has_header("Transfer-Encoding")) return SIZE_MAX;
+  if (!request.has_header("Content-Length")) return 0;
   return static_cast<size_t>(
       request.get_header_value<uint64_t>("Content-Length"));
 }

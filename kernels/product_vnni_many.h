@@ -23,19 +23,20 @@ struct PanelProduct {
   static constexpr int kScales = PanelOfType::kScales;
   static constexpr int kWords = PanelOfType::kWords;
   static constexpr int kMins = PanelOfType::kMins;
-  static constexpr int kSumsOfToken = kMins > 0 ? kMins * kPanelParts : 1;
+  static constexpr int kSumsOfToken = kPanelParts * (kMins > 0 ? kMins : 1);
 
   // `size` tokens from `token` on, 1 to T of them, added to acc, or put there
-  // with the first panel.
+  // with the first panel. After the last one the sums go to rows [row,
+  // row + 16 N) of `output` instead, where it is not null.
   template <int T>
   static void Add(uint32_t size, const PanelOfType& panel,
                   const ActivationView& input, uint32_t token, int first,
-                  float* acc) {
+                  float* acc, const ProductOutput* output, uint32_t row) {
     if constexpr (T > 0) {
       if (size == T) {
-        AddGroup<T>(panel, input, token, first, acc);
+        AddGroup<T>(panel, input, token, first, acc, output, row);
       } else {
-        Add<T - 1>(size, panel, input, token, first, acc);
+        Add<T - 1>(size, panel, input, token, first, acc, output, row);
       }
     }
   }
@@ -104,8 +105,9 @@ struct PanelProduct {
   template <int T>
   [[gnu::noinline]] static void AddGroup(const PanelOfType& panel,
                                          const ActivationView& input,
-                                         uint32_t token, int first,
-                                         float* acc) {
+                                         uint32_t token, int first, float* acc,
+                                         const ProductOutput* output,
+                                         uint32_t row) {
     const Group<T> group(input, token, first, panel);
     Floats sum[T][N];
 #pragma GCC unroll 8
@@ -119,12 +121,40 @@ struct PanelProduct {
     for (int part = 0; part < panel.parts; ++part) {
       AddPart<T>(panel, group, part, sum);
     }
+    if (output != nullptr) return Write<T>(sum, *output, token, row);
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t) {
 #pragma GCC unroll 8
       for (int n = 0; n < N; ++n) {
         V::StoreFloats(sum[t][n], acc + (t * N + n) * kTileRows);
       }
+    }
+  }
+
+  // Straight from the registers.
+  template <int T>
+  [[gnu::always_inline]] static void Write(const Floats (&sum)[T][N],
+                                           const ProductOutput& output,
+                                           uint64_t token, uint32_t row) {
+    const uint64_t at = token * output.stride + row;
+    const auto each = [&](auto* to, auto put) {
+#pragma GCC unroll 8
+      for (int t = 0; t < T; ++t) {
+#pragma GCC unroll 8
+        for (int n = 0; n < N; ++n) put(sum[t][n], to + n * kTileRows);
+        to += output.stride;
+      }
+    };
+    switch (output.mode) {
+      case ProductOutput::Mode::kStore:
+        return each(static_cast<float*>(output.data) + at,
+                    [](Floats value, float* to) { V::StoreFloats(value, to); });
+      case ProductOutput::Mode::kAdd:
+        return each(static_cast<float*>(output.data) + at,
+                    [](Floats value, float* to) { V::AddTo(value, to); });
+      case ProductOutput::Mode::kAddF64:
+        return each(static_cast<double*>(output.data) + at,
+                    [](Floats value, double* to) { V::AddTo(value, to); });
     }
   }
 
@@ -205,6 +235,7 @@ void DotMany(const WeightMatrix& weights, const TypeEntry& entry, uint32_t row,
   for (int first = 0; first < parts; first += kPanelParts) {
     panel.parts = parts - first < kPanelParts ? parts - first : kPanelParts;
     const bool is_last = first + kPanelParts >= parts;
+    const bool writes = is_last && tiles[N - 1].rows == kTileRows;
     uint32_t groups = (count + V::kTokens - 1) / V::kTokens;
     PanelPrefetch<N> next(
         tiles[0].data + bytes_of(is_last ? N * parts : first + kPanelParts),
@@ -223,11 +254,9 @@ void DotMany(const WeightMatrix& weights, const TypeEntry& entry, uint32_t row,
       }
       float* sums = acc + done * N * kTileRows;
       PanelProduct<V, PanelOfType>::template Add<V::kTokens>(
-          size, panel, input, token + done, first, sums);
-      // At once, so that the stores are over while the next group is computed.
-      if (is_last && tiles[N - 1].rows == kTileRows) {
-        WriteFullTiles<N>(row, output, token + done, size, sums);
-      } else if (is_last) {
+          size, panel, input, token + done, first, sums,
+          writes ? &output : nullptr, row);
+      if (is_last && !writes) {
         for (uint32_t i = 0; i < size * N; ++i) {
           WriteTile(tiles[i % N], output, token + done + i / N,
                     sums + i * kTileRows);

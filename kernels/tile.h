@@ -89,36 +89,6 @@ static inline void WriteTile(const Tile& tile, const ProductOutput& output,
   }
 }
 
-// Writes the results [count, kTiles, 16] of tokens from `token` on to adjacent
-// full tiles from `row` on. Nothing is decided within the loops: while such
-// instructions pass, the core sees nothing of the products that come next.
-template <uint32_t kTiles>
-static inline void WriteFullTiles(uint32_t row, const ProductOutput& output,
-                                  uint64_t token, uint32_t count,
-                                  const float* results) {
-  constexpr uint32_t kRows = kTiles * kTileRows;
-  const uint64_t at = token * output.stride + row;
-  if (output.mode == ProductOutput::Mode::kAddF64) {
-    double* to = static_cast<double*>(output.data) + at;
-    for (uint32_t t = 0; t < count; ++t, to += output.stride) {
-      const float* from = results + t * kRows;
-      for (uint32_t i = 0; i < kRows; ++i) to[i] += double{from[i]};
-    }
-    return;
-  }
-  float* to = static_cast<float*>(output.data) + at;
-  if (output.mode == ProductOutput::Mode::kAdd) {
-    for (uint32_t t = 0; t < count; ++t, to += output.stride) {
-      const float* from = results + t * kRows;
-      for (uint32_t i = 0; i < kRows; ++i) to[i] += from[i];
-    }
-    return;
-  }
-  for (uint32_t t = 0; t < count; ++t, to += output.stride) {
-    std::memcpy(to, results + t * kRows, kRows * sizeof(float));
-  }
-}
-
 }  // namespace shoal::kernels
 
 #endif  // SHOAL_KERNELS_TILE_H_

@@ -165,6 +165,15 @@ struct Avx512 {
   static void StoreFloats(Floats value, float* to) {
     _mm512_storeu_ps(to, value);
   }
+  static void AddTo(Floats value, float* to) {
+    StoreFloats(_mm512_add_ps(LoadFloats(to), value), to);
+  }
+  static void AddTo(Floats value, double* to) {
+    const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(value));
+    const __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(value, 1));
+    _mm512_storeu_pd(to, _mm512_add_pd(_mm512_loadu_pd(to), low));
+    _mm512_storeu_pd(to + 8, _mm512_add_pd(_mm512_loadu_pd(to + 8), high));
+  }
   static Floats BroadcastFloat(float value) { return _mm512_set1_ps(value); }
   static Floats ToFloats(Ints a) { return _mm512_cvtepi32_ps(a); }
   static Floats Mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }

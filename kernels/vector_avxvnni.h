@@ -221,6 +221,22 @@ struct AvxVnni {
     _mm256_storeu_ps(to, value.low);
     _mm256_storeu_ps(to + 8, value.high);
   }
+  static void AddTo(Floats value, float* to) {
+    const Floats old = LoadFloats(to);
+    StoreFloats({_mm256_add_ps(old.low, value.low),
+                 _mm256_add_ps(old.high, value.high)},
+                to);
+  }
+  static void AddTo(Floats value, double* to) {
+    AddHalfTo(value.low, to);
+    AddHalfTo(value.high, to + 8);
+  }
+  static void AddHalfTo(__m256 value, double* to) {
+    const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(value));
+    const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(value, 1));
+    _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), low));
+    _mm256_storeu_pd(to + 4, _mm256_add_pd(_mm256_loadu_pd(to + 4), high));
+  }
   static Floats BroadcastFloat(float value) {
     return {_mm256_set1_ps(value), _mm256_set1_ps(value)};
   }

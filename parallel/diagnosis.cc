@@ -118,7 +118,9 @@ Bottleneck CauseOf(const TokenModel& model, uint32_t rank) {
       (compute > 0 && device.macs_per_second > 0 &&
        device.macs_per_second < kSlowProcessorPart * others_macs);
   absl::Duration round_trip = device.round_trip.value_or(absl::ZeroDuration());
-  if (best_round_trip < round_trip) round_trip -= best_round_trip;
+  if (best_round_trip < absl::InfiniteDuration()) {
+    round_trip = std::max(round_trip - best_round_trip, absl::ZeroDuration());
+  }
   const bool delays = device.round_trip && is_slow &&
                       wire > kRoundTripSlack *
                                  absl::ToDoubleSeconds(round_trip) *

@@ -4,13 +4,13 @@
 // Arguments: GGUF type id, rows, columns, tokens, threads. The weights are
 // copied until they exceed every cache, and walked in turn, as decoding does.
 //
-// BM_ProductOfPeak multiplies one matrix again and again on one thread, and
-// measures the peak of integer multiply-adds before and after each product,
-// because both change with what else the machine does:
+// BM_ProductOfPeak multiplies on one thread, and measures the peak of integer
+// multiply-adds before and after each round, because both change with what else
+// the machine does:
 //   product_bench --benchmark_filter=OfPeak
 // Its counters are shares of the peak: the median, and the quarter and the
-// tenth of the products that were disturbed least. Arguments: GGUF type id,
-// rows, columns, tokens, whether products are added to sums in double.
+// tenth of the rounds that were disturbed least. Arguments: GGUF type id,
+// tokens, and how the products lie (see Shape).
 
 #include <benchmark/benchmark.h>
 
@@ -90,40 +90,98 @@ double IntegerPeak(const KernelTable& table) {
   return static_cast<double>(macs) / seconds;
 }
 
+// What a pass of a model multiplies, hidden size 2048, in the order of
+// model/unit_compute.cc.
+enum class Shape {
+  kMatrix,    // one matrix of 2048 x 2048
+  kUnitsIn,   // 16 units of 256 rows, each into its own room
+  kUnitsOut,  // 16 units of 256 columns, 32 rows of all of them into one block
+};
+
+class Products {
+ public:
+  Products(Shape shape, WeightType type, uint32_t tokens)
+      : shape_(shape),
+        table_(**SelectKernels("auto")),
+        tokens_(tokens),
+        rows_(shape == Shape::kUnitsIn ? kUnit : kHidden),
+        cols_(shape == Shape::kUnitsOut ? kUnit : kHidden),
+        input_(testing::MakeActivations(InfoOf(type).encoding, tokens, cols_,
+                                        random_)) {
+    for (int i = 0; i < (shape == Shape::kMatrix ? 1 : kUnitCount); ++i) {
+      packed_.push_back(
+          testing::Packed(table_, type, rows_, cols_,
+                          testing::RandomWeights(type, rows_, cols_, random_)));
+      matrices_.push_back(
+          {type, table_.layout, rows_, cols_, packed_.back().data()});
+    }
+    floats_.resize(matrices_.size() * tokens * rows_);
+    doubles_.resize(uint64_t{tokens} * kSumRows);
+  }
+
+  const KernelTable& table() const { return table_; }
+  double macs() const {
+    return 1.0 * tokens_ * rows_ * cols_ *
+           static_cast<double>(matrices_.size());
+  }
+
+  void Run() {
+    const ActivationView input = input_.View();
+    if (shape_ == Shape::kUnitsOut) {
+      for (uint32_t row = 0; row < rows_; row += kSumRows) AddRows(row, input);
+      return;
+    }
+    float* to = floats_.data();
+    for (const WeightMatrix& matrix : matrices_) {
+      for (uint32_t row = 0; row < rows_; row += kRowsPerTask) {
+        table_.product(matrix, row, std::min(row + kRowsPerTask, rows_), input,
+                       {ProductOutput::Mode::kStore, to, rows_});
+      }
+      to += uint64_t{tokens_} * rows_;
+    }
+  }
+
+ private:
+  static constexpr uint32_t kHidden = 2048, kUnit = 256, kSumRows = 32;
+  static constexpr int kUnitCount = 16;
+
+  void AddRows(uint32_t row, const ActivationView& input) {
+    for (WeightMatrix matrix : matrices_) {
+      matrix.data += BytesOf(matrix.type, uint64_t{row} * matrix.cols);
+      matrix.rows = kSumRows;
+      table_.product(matrix, 0, kSumRows, input,
+                     {ProductOutput::Mode::kAddF64, doubles_.data(), kSumRows});
+    }
+  }
+
+  const Shape shape_;
+  const KernelTable& table_;
+  const uint32_t tokens_, rows_, cols_;
+  std::mt19937 random_{1};
+  const ActivationBuffer input_;
+  std::vector<std::vector<std::byte>> packed_;
+  std::vector<WeightMatrix> matrices_;
+  std::vector<float> floats_;
+  std::vector<double> doubles_;
+};
+
 void BM_ProductOfPeak(benchmark::State& state) {
   const auto type = static_cast<WeightType>(state.range(0));
-  const auto rows = static_cast<uint32_t>(state.range(1));
-  const auto cols = static_cast<uint32_t>(state.range(2));
-  const auto tokens = static_cast<uint32_t>(state.range(3));
-  const KernelTable& table = **SelectKernels("auto");
-  std::mt19937 random(1);
-  const auto canonical = testing::RandomWeights(type, rows, cols, random);
-  const auto packed = testing::Packed(table, type, rows, cols, canonical);
-  const auto input =
-      testing::MakeActivations(InfoOf(type).encoding, tokens, cols, random);
-  const WeightMatrix matrix = {type, table.layout, rows, cols, packed.data()};
-  std::vector<double> out(uint64_t{tokens} * rows);
-  const ProductOutput output = {state.range(4) != 0
-                                    ? ProductOutput::Mode::kAddF64
-                                    : ProductOutput::Mode::kStore,
-                                out.data(), rows};
+  Products products(static_cast<Shape>(state.range(2)), type,
+                    static_cast<uint32_t>(state.range(1)));
   std::vector<double> shares;
-  double peak_before = IntegerPeak(table);
+  double peak_before = IntegerPeak(products.table());
   for (auto _ : state) {
-    const double seconds = SecondsOf([&] {
-      for (uint32_t row = 0; row < rows; row += kRowsPerTask) {
-        table.product(matrix, row, std::min(row + kRowsPerTask, rows),
-                      input.View(), output);
-      }
-    });
+    const double seconds = SecondsOf([&] { products.Run(); });
     state.SetIterationTime(seconds);
-    const double peak = IntegerPeak(table);
-    shares.push_back(double{1} * rows * cols * tokens / seconds /
-                     ((peak_before + peak) / 2));
+    const double peak = IntegerPeak(products.table());
+    shares.push_back(products.macs() / seconds / ((peak_before + peak) / 2));
     peak_before = peak;
   }
   std::sort(shares.begin(), shares.end());
-  state.SetLabel(std::string(InfoOf(type).name));
+  constexpr const char* kShapes[] = {"matrix", "units in", "units out"};
+  state.SetLabel(std::string(InfoOf(type).name) + ", " +
+                 kShapes[state.range(2)]);
   state.counters["median"] = shares[shares.size() / 2];
   state.counters["upper quarter"] = shares[shares.size() * 3 / 4];
   state.counters["upper tenth"] = shares[shares.size() * 9 / 10];
@@ -169,8 +227,11 @@ void OfPeakCases(benchmark::internal::Benchmark* bench) {
        {WeightType::kQ4_0, WeightType::kQ8_0, WeightType::kQ4_K,
         WeightType::kQ6_K, WeightType::kMXFP4, WeightType::kQ2_K,
         WeightType::kQ3_K, WeightType::kQ5_K}) {
-    bench->Args({static_cast<int64_t>(type), 2048, 2048, 128, 0});
-    bench->Args({static_cast<int64_t>(type), 2048, 256, 128, 1});
+    for (const Shape shape :
+         {Shape::kMatrix, Shape::kUnitsIn, Shape::kUnitsOut}) {
+      bench->Args(
+          {static_cast<int64_t>(type), 128, static_cast<int64_t>(shape)});
+    }
   }
 }
 

@@ -96,27 +96,6 @@ class RequestQueueTest : public ::testing::Test {
     EXPECT_LE(logits_rows, plan_.run.logits_rows_max);
   }
 
-  static absl::Status Speak(const parallel::Pass& pass,
-                            std::span<const float> residual,
-                            std::span<float> logits) {
-    const size_t hidden = residual.size() / pass.token_count();
-    std::fill(logits.begin(), logits.end(), 0.0f);
-    const size_t vocabulary =
-        pass.logits_count() == 0 ? 0 : logits.size() / pass.logits_count();
-    size_t token = 0;
-    for (const parallel::PassRow& row : pass.rows) {
-      token += row.token_count;
-      if (row.logits_count == 0) continue;
-      const float first = residual[(token - 1) * hidden];
-      const uint32_t position = row.first_position + row.token_count;
-      const auto next = static_cast<size_t>(
-          300 + (static_cast<int64_t>(first * 1e6f) + 7 * position) % 89 + 89);
-      logits[next] = 1.0f;
-      logits = logits.subspan(vocabulary);
-    }
-    return absl::OkStatus();
-  }
-
   static constexpr uint32_t kRecordCountMax = 3;
 
   void Load(uint32_t session_count, uint32_t chunk = 8,

@@ -179,6 +179,19 @@ TEST_F(HostileClientTest, WhoIsRefusedBeforeItsBodyMaySendItSlowly) {
   EXPECT_THAT(client.ReadAll(), StartsWith("HTTP/1.1 401"));
 }
 
+// Its connection ends with the answer, not with a wait for the rest of a body.
+TEST_F(HostileClientTest, WhoAnnouncedNoBodyOwesNone) {
+  RawClient client(server_->port());
+  ASSERT_TRUE(client.Send("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"));
+  EXPECT_THAT(client.ReadAll(), StartsWith("HTTP/1.1 200"));
+  const absl::Time give_up = absl::Now() + absl::Seconds(5);
+  while (absl::Now() < give_up && client.Send("x")) {
+    base::MutexLock lock(mutex_);
+    never_.WaitUntil(mutex_, absl::Now() + absl::Milliseconds(20));
+  }
+  EXPECT_LT(absl::Now(), give_up);
+}
+
 TEST_F(HostileClientTest, ABodyThatIsMuchTooLongMayBeSentToItsEnd) {
   const std::string body(size_t{24} << 20, ' ');
   RawClient client(server_->port());
