@@ -99,7 +99,8 @@ struct Spreader {
      ...);
   }
   // Of 16 elements. Bytes are multiplied where they are, every other one at a
-  // time, and keep the lowest 8 bits, to which the offset is the same.
+  // time: only the lowest 8 bits of a product count, and they depend on nothing
+  // above its byte.
   template <int kPart, int kHalf>
   static inline void SpreadProducts(const std::byte* block,
                                     const typename Type::Head& head,
@@ -112,8 +113,8 @@ struct Spreader {
     const Ints even = V::Broadcast(0x00ff00ff);
     const auto put = [&](Ints quants, std::byte* word) {
       const Ints odd = V::TimesHalves(V::AndNot(even, quants), factors);
-      const Ints low = V::TimesHalves(V::And(quants, even), factors);
-      V::Store(V::AddBytes(V::Or(V::And(low, even), odd), offset), word);
+      const Ints low = V::And(V::TimesHalves(quants, factors), even);
+      V::Store(V::AddBytes(V::Or(low, odd), offset), word);
     };
     put(Type::template Bytes<kPart, 4 * kHalf>(block), to);
     put(Type::template Bytes<kPart, 4 * kHalf + 1>(block), to + kWordBytes);
