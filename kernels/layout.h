@@ -38,6 +38,9 @@ struct WeightMatrix {
   uint32_t rows = 0;
   uint32_t cols = 0;  // a whole number of blocks of `type`
   const std::byte* data = nullptr;
+  // What will be read when the rows that are asked for have been, or null:
+  // products bring its beginning near while they read their last rows.
+  const std::byte* next = nullptr;
 
   uint64_t bytes() const { return BytesOf(type, uint64_t{rows} * cols); }
 };

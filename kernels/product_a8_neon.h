@@ -258,7 +258,7 @@ void Rows(const WeightMatrix& weights, uint32_t row_begin, uint32_t row_end,
   const TypeEntry& entry = EntryOf(weights.type);
   alignas(64) std::byte scratch[kTileScratchBytes];
   for (uint32_t row = row_begin; row < row_end; row += kTileRows) {
-    const Tile tile = TileAt(weights, entry, row, scratch);
+    const Tile tile = TileAt(weights, entry, row, row_end, scratch);
     uint32_t token = 0;
     for (; token + kMax <= input.tokens; token += kMax) {
       DotTile<Blocks, Many, kMax>(tile, input, token, output, scratch);

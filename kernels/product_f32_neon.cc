@@ -200,7 +200,7 @@ void Rows(const WeightMatrix& weights, uint32_t row_begin, uint32_t row_end,
   const TypeEntry& entry = EntryOf(weights.type);
   alignas(64) std::byte scratch[kTileScratchBytes];
   for (uint32_t row = row_begin; row < row_end; row += kTileRows) {
-    const Tile tile = TileAt(weights, entry, row, scratch);
+    const Tile tile = TileAt(weights, entry, row, row_end, scratch);
     for (uint32_t token = 0; token < input.tokens; token += kTokenGroup) {
       uint32_t tokens = input.tokens - token;
       if (tokens > kTokenGroup) tokens = kTokenGroup;

@@ -32,7 +32,8 @@ void DotRows(const WeightMatrix& weights, const TypeEntry& entry, uint32_t row,
              uint32_t row_end, const ActivationView& input, uint32_t token,
              uint32_t count, const ProductOutput& output) {
   for (; row + (N - 1) * kTileRows < row_end; row += N * kTileRows) {
-    DotMany<V, Type, N>(weights, entry, row, input, token, count, output);
+    DotMany<V, Type, N>(weights, entry, row, row_end, input, token, count,
+                        output);
   }
   if constexpr (N > 1) {
     DotRows<V, Type, N - 1>(weights, entry, row, row_end, input, token, count,
@@ -55,7 +56,7 @@ void VnniRows(const WeightMatrix& weights, uint32_t row_begin, uint32_t row_end,
   }
   alignas(64) std::byte scratch[kTileScratchBytes];
   for (uint32_t row = row_begin; row < row_end; row += kTileRows) {
-    const Tile tile = TileAt(weights, entry, row, scratch);
+    const Tile tile = TileAt(weights, entry, row, row_end, scratch);
     OneToken<V, Type>::Dot(tile, input, output, scratch);
   }
 }

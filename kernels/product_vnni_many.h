@@ -211,19 +211,19 @@ inline void PrefetchOutput(const ProductOutput& output, uint64_t token,
   }
 }
 
-// N tiles from `row` on, tokens [token, token + count), count <=
-// kManyTokensMax.
+// N tiles from `row` on of the rows up to `row_end`, tokens [token, token +
+// count), count <= kManyTokensMax.
 template <typename V, typename Type, int N>
 void DotMany(const WeightMatrix& weights, const TypeEntry& entry, uint32_t row,
-             const ActivationView& input, uint32_t token, uint32_t count,
-             const ProductOutput& output) {
+             uint32_t row_end, const ActivationView& input, uint32_t token,
+             uint32_t count, const ProductOutput& output) {
   using PanelOfType = Panel<N, Type::kScales, Type::kMins>;
   using PanelSpreader = Spreader<V, Type, PanelOfType>;
   alignas(64) std::byte scratch[N][kTileScratchBytes];
   alignas(64) float acc[kManyTokensMax * N * kTileRows];
   Tile tiles[N];
   for (uint32_t n = 0; n < N; ++n) {
-    tiles[n] = TileAt(weights, entry, row + n * kTileRows, scratch[n]);
+    tiles[n] = TileAt(weights, entry, row + n * kTileRows, row_end, scratch[n]);
   }
   PanelOfType panel;
   panel.offset = PanelSpreader::Offset();
@@ -238,7 +238,9 @@ void DotMany(const WeightMatrix& weights, const TypeEntry& entry, uint32_t row,
     const bool writes = is_last && tiles[N - 1].rows == kTileRows;
     uint32_t groups = (count + V::kTokens - 1) / V::kTokens;
     PanelPrefetch<N> next(
-        tiles[0].data + bytes_of(is_last ? N * parts : first + kPanelParts),
+        AheadAt(tiles[0].ahead,
+                tiles[0].data +
+                    bytes_of(is_last ? N * parts : first + kPanelParts)),
         bytes_of(parts), bytes_of(kPanelParts), groups);
     for (int n = 0; n < N; ++n) {
       PanelSpreader::Spread(tiles[n], first, n, scratch[n], panel);

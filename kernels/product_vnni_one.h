@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels/a8_rows.h"
+#include "kernels/prefetch_x86.h"
 #include "kernels/product_types_vnni.h"
 #include "kernels/tile.h"
 
@@ -30,11 +31,12 @@ struct OneToken {
     A8Rows rows(input, 0);
     Floats acc = V::BroadcastFloat(0.0f);
     const bool full = tile.rows == kTileRows;
+    const Prefetcher prefetcher(tile.ahead, kVnniPrefetchBytes);
     for (uint64_t block = 0; block < rows.blocks / Type::kParts; ++block) {
       const std::byte* data =
           full ? tile.data + block * kBytes
                : BlockAt(tile, block, 1, Type::kBlockBytes, scratch);
-      acc = AddBlock(data, rows, acc,
+      acc = AddBlock(data, prefetcher, rows, acc,
                      std::make_integer_sequence<int, Type::kParts>());
       rows.Skip(Type::kParts);
     }
@@ -73,21 +75,26 @@ struct OneToken {
   };
 
   template <int... kPart>
-  static inline Floats AddBlock(const std::byte* data, const A8Rows& rows,
-                                Floats acc,
+  static inline Floats AddBlock(const std::byte* data,
+                                const Prefetcher& prefetcher,
+                                const A8Rows& rows, Floats acc,
                                 std::integer_sequence<int, kPart...>) {
     const typename Type::Head head(data);
     const Sums sums(rows);
-    ((acc = AddPart<kPart>(data, head, rows, sums, acc)), ...);
+    const std::byte* ahead = prefetcher.AheadOf(data);
+    ((acc = AddPart<kPart>(data, prefetcher, ahead, head, rows, sums, acc)),
+     ...);
     return acc;
   }
 
   template <int kPart>
   static inline Floats AddPart(const std::byte* data,
+                               const Prefetcher& prefetcher,
+                               const std::byte* ahead,
                                const typename Type::Head& head,
                                const A8Rows& rows, const Sums& sums,
                                Floats acc) {
-    Prefetch<kPart>(data);
+    if (ahead != nullptr) Prefetch<kPart>(prefetcher, ahead);
     const Floats activation_scale = V::BroadcastFloat(rows.scales[kPart]);
     for (int k = 0; k < Type::kScales; ++k) {
       const Ints products = UnderScale<kPart>(data, head, rows, sums, k);
@@ -109,11 +116,12 @@ struct OneToken {
   // A part's share of the block, evenly: a burst of requests would keep the
   // core from the loads that it waits for.
   template <int kPart>
-  static inline void Prefetch(const std::byte* data) {
+  static inline void Prefetch(const Prefetcher& prefetcher,
+                              const std::byte* ahead) {
     constexpr uint32_t kBytes = Type::kBlockBytes * kTileRows / Type::kParts;
     constexpr uint32_t kBegin = (kPart * kBytes + 63) / 64 * 64;
     for (uint32_t at = kBegin; at < (kPart + 1) * kBytes; at += 64) {
-      _mm_prefetch(data + kVnniPrefetchBytes + at, _MM_HINT_T0);
+      prefetcher.Request(ahead + at);
     }
   }
 

@@ -21,20 +21,43 @@ namespace shoal::kernels {
 // Room for the blocks of 16 rows, or for 32 columns of one-element types.
 inline constexpr uint32_t kTileScratchBytes = kTileRows * 256;
 
+// Where the rows that are asked for end, and what is read next begins.
+struct ReadAhead {
+  uintptr_t end;
+  uintptr_t beyond;  // added from `end` on; 0: they follow one another
+};
+
+// Where `place`, ahead of what is read, lies.
+static inline const std::byte* AheadAt(const ReadAhead& ahead,
+                                       const std::byte* place) {
+  const auto address = reinterpret_cast<uintptr_t>(place);
+  return reinterpret_cast<const std::byte*>(
+      address < ahead.end ? address : address + ahead.beyond);
+}
+
 // Up to 16 rows of a matrix: rows [row, row + rows).
 struct Tile {
   const std::byte* data;
+  ReadAhead ahead;
   uint32_t row;
   uint32_t rows;
   const BlockField* fields;  // of the type's block, 4 of them
 };
 
-// The tile that begins at `row`; zeroes `scratch` if BlockAt() will use it.
+// The tile that begins at `row`, of a product of rows up to `row_end`; zeroes
+// `scratch` if BlockAt() will use it.
 static inline Tile TileAt(const WeightMatrix& weights, const TypeEntry& entry,
-                          uint32_t row, std::byte* scratch) {
-  const uint64_t blocks = weights.cols / entry.info.block_elements;
+                          uint32_t row, uint32_t row_end, std::byte* scratch) {
+  const uint64_t row_bytes = weights.cols / entry.info.block_elements *
+                             uint64_t{entry.info.block_bytes};
   Tile tile;
-  tile.data = weights.data + row * blocks * entry.info.block_bytes;
+  tile.data = weights.data + row * row_bytes;
+  tile.ahead.end =
+      reinterpret_cast<uintptr_t>(weights.data) + row_end * row_bytes;
+  tile.ahead.beyond =
+      weights.next == nullptr
+          ? 0
+          : reinterpret_cast<uintptr_t>(weights.next) - tile.ahead.end;
   tile.row = row;
   tile.rows = weights.rows - row;
   tile.fields = entry.fields.data();

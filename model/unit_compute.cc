@@ -35,6 +35,20 @@ constexpr uint32_t kProductsMax = 3;
 // So many steps of a token are over as soon as a team has begun.
 constexpr uint32_t kTokensAlone = 4;
 
+const std::byte* RowOf(const WeightMatrix& matrix, uint32_t row) {
+  return matrix.data +
+         kernels::BytesOf(matrix.type, uint64_t{row} * matrix.cols);
+}
+
+// Rows of all units in one task of few tokens: as many as leave each member
+// some tasks to share with others, because every unit begins elsewhere in
+// memory.
+uint32_t FewTokensTaskRows(uint32_t hidden, const kernels::ThreadTeam& team) {
+  constexpr uint32_t kTasksPerMember = 4, kRowsMax = 4 * kTaskRows;
+  const uint32_t rows = hidden / (kTasksPerMember * team.member_count());
+  return std::clamp(rows / kTaskRows * kTaskRows, kTaskRows, kRowsMax);
+}
+
 uint32_t TaskCount(uint32_t rows) { return (rows + kTaskRows - 1) / kTaskRows; }
 
 }  // namespace
@@ -212,6 +226,11 @@ void UnitCompute::AddProduct(const UnitView& unit, PartRole role,
 }
 
 void UnitCompute::RunProducts() {
+  // Members go through tasks in order.
+  for (size_t i = 0; i + 1 < products_.size(); ++i) {
+    products_[i].matrix.next =
+        RowOf(products_[i + 1].matrix, products_[i + 1].row_begin);
+  }
   team_.Run(
       static_cast<uint32_t>(products_.size()), [this](uint32_t task, uint32_t) {
         const Product& p = products_[task];
@@ -258,9 +277,18 @@ template <typename Sum>
 void UnitCompute::AddOutputRows(uint32_t begin, uint32_t end, uint32_t tokens,
                                 ProductOutput::Mode mode, Sum* sums) {
   const uint64_t stride = options_.hidden;
+  // A unit's rows lie far from those of the next unit, and are few: without
+  // this, most of the time would go by in waiting for the first of them.
+  const auto next_of = [&](size_t i) -> const std::byte* {
+    if (i + 1 < products_.size()) return RowOf(products_[i + 1].matrix, begin);
+    return end < stride ? RowOf(products_[0].matrix, end) : nullptr;
+  };
   if (tokens < kSumTokensMin) {
-    for (const Product& p : products_) {
-      kernels_.product(p.matrix, begin, end, p.input, {mode, sums, stride});
+    for (size_t i = 0; i < products_.size(); ++i) {
+      WeightMatrix matrix = products_[i].matrix;
+      matrix.next = next_of(i);
+      kernels_.product(matrix, begin, end, products_[i].input,
+                       {mode, sums, stride});
     }
     return;
   }
@@ -269,11 +297,13 @@ void UnitCompute::AddOutputRows(uint32_t begin, uint32_t end, uint32_t tokens,
   for (uint32_t t = 0; t < tokens; ++t) {
     std::copy_n(sums + t * stride + begin, rows, block + t * kSumRows);
   }
-  for (const Product& p : products_) {
-    WeightMatrix matrix = p.matrix;
-    matrix.data += kernels::BytesOf(matrix.type, uint64_t{begin} * matrix.cols);
+  for (size_t i = 0; i < products_.size(); ++i) {
+    WeightMatrix matrix = products_[i].matrix;
+    matrix.data = RowOf(matrix, begin);
     matrix.rows = rows;
-    kernels_.product(matrix, 0, rows, p.input, {mode, block, kSumRows});
+    matrix.next = next_of(i);
+    kernels_.product(matrix, 0, rows, products_[i].input,
+                     {mode, block, kSumRows});
   }
   for (uint32_t t = 0; t < tokens; ++t) {
     std::copy_n(block + t * kSumRows, rows, sums + t * stride + begin);
@@ -289,7 +319,8 @@ void UnitCompute::RunOutputProducts(std::span<const UnitView> units,
   for (size_t u = 0; u < units.size(); ++u) {
     products_.push_back({MatrixOf(units[u], role), intermediates_[u], {}});
   }
-  const uint32_t task_rows = tile.count < kSumTokensMin ? kTaskRows : kSumRows;
+  const uint32_t task_rows =
+      tile.count < kSumTokensMin ? FewTokensTaskRows(hidden, team_) : kSumRows;
   const uint32_t tasks = (hidden + task_rows - 1) / task_rows;
   team_.Run(tasks, [&](uint32_t task, uint32_t) {
     const uint32_t begin = task * task_rows;
