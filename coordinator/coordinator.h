@@ -59,7 +59,7 @@ struct CoordinatorOptions {
   // How long a secondary error ("peer closed") waits for the reason of it. Over
   // a bad network the control stream says it some hundreds of milliseconds
   // after the data link is gone.
-  absl::Duration cause_wait = absl::Seconds(1);
+  absl::Duration cause_wait = absl::Seconds(3);
   // Where unit digests and rates of devices (known_rates.h) are kept between
   // starts; empty: nowhere.
   std::string digest_directory;

@@ -12,8 +12,9 @@ namespace shoal::coordinator {
 
 // A rate that is measured again is never quite the same, and each unit that
 // changes its place for that is sent once more. So a device keeps the rate with
-// which it was planned first, until a measured one differs by more than this
-// factor.
+// which it was planned first, until measured ones differ by more than this
+// factor at two starts in a row: at one, something else may have been at work
+// on the device.
 inline constexpr double kRateChangeMin = 2;
 
 // Replaces work_macs_per_second of `devices` by what the file `rates` in

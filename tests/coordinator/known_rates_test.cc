@@ -26,8 +26,19 @@ TEST(KnownRatesTest, ADeviceKeepsItsFirstRateUntilItDiffersByMuch) {
   EXPECT_EQ(Kept(directory, "pi 4", 1.9e9), 1e9);
   EXPECT_EQ(Kept(directory, "pi 4", 0.6e9), 1e9);
   EXPECT_EQ(Kept(directory, "other", 5e9), 5e9);
-  EXPECT_EQ(Kept(directory, "pi 4", 2.1e9), 2.1e9);
-  EXPECT_EQ(Kept(directory, "pi 4", 1.9e9), 2.1e9);
+  EXPECT_EQ(Kept(directory, "pi 4", 2.1e9), 1e9) << "believed at once";
+  EXPECT_EQ(Kept(directory, "pi 4", 2.3e9), 2.3e9);
+  EXPECT_EQ(Kept(directory, "pi 4", 1.9e9), 2.3e9);
+}
+
+TEST(KnownRatesTest, ADoubtEndsWithAMeasurementAsBefore) {
+  const testing::TemporaryFolder folder;
+  EXPECT_EQ(Kept(folder.path(), "pi", 1e9), 1e9);
+  EXPECT_EQ(Kept(folder.path(), "pi", 4e8), 1e9);
+  EXPECT_EQ(Kept(folder.path(), "pi", 9e8), 1e9);
+  EXPECT_EQ(Kept(folder.path(), "pi", 4e8), 1e9);
+  EXPECT_EQ(Kept(folder.path(), "pi", 3e9), 1e9) << "another than before";
+  EXPECT_EQ(Kept(folder.path(), "pi", 3e9), 3e9);
 }
 
 TEST(KnownRatesTest, RatesStayAsTheyAreWhereNothingCanBeKept) {
@@ -40,7 +51,8 @@ TEST(KnownRatesTest, RatesStayAsTheyAreWhereNothingCanBeKept) {
 
 TEST(KnownRatesTest, ADamagedFileIsWrittenAnew) {
   const testing::TemporaryFolder folder;
-  std::ofstream(folder.File("rates")) << "rubbish\n-1 pi\nnan pi\n7e9\n";
+  std::ofstream(folder.File("rates"))
+      << "rubbish\n-1 pi\nnan pi\n7e9\n9e9/nan pi\n9e9/ pi\n";
   EXPECT_EQ(Kept(folder.path(), "pi", 3e9), 3e9);
   EXPECT_EQ(Kept(folder.path(), "pi", 4e9), 3e9);
 }

@@ -137,8 +137,9 @@ TEST_F(FleetReadsTest, APromptOf512TokensReadsTheShareOnce) {
 TEST_F(FleetReadsTest, TheDiskGivesEachPassWhatTheReportSaysAndNoMore) {
   constexpr uint64_t kTokens = 300;
   constexpr uint64_t kProgramPages = uint64_t{1} << 20;  // of the binaries
-  const auto run = StoryRun(
-      {"--max-tokens", absl::StrCat(kTokens), "--ignore-eos", "--ctx", "512"});
+  const auto run =
+      StoryRun({"--max-tokens", absl::StrCat(kTokens), "--ignore-eos", "--ctx",
+                "512", "--shares", "1,1,1"});
   std::vector<uint64_t> budgets = Floors(run, 3);
   for (uint64_t& budget : budgets) budget += uint64_t{512} << 10;
   Program program(Budgeted(run, budgets), Environment());
