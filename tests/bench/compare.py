@@ -96,8 +96,10 @@ class BusyNeighbour:
   def __enter__(self):
     if self.wanted:
       core = max(os.sched_getaffinity(0))
+      # It ends with this script, however that ends.
+      loop = "import os\nwhile os.getppid() == %d: pass" % os.getpid()
       self.process = subprocess.Popen(
-          [sys.executable, "-c", "while True: pass"],
+          [sys.executable, "-c", loop],
           preexec_fn=lambda: os.sched_setaffinity(0, {core}))
     return self
 
@@ -284,8 +286,21 @@ def machine_line():
   return "%s, %d cores" % (name, os.cpu_count())
 
 
+def document_of(path):
+  try:
+    with open(path) as file:
+      document = file.read()
+  except OSError as error:
+    sys.exit("--output %s: %s" % (path, error.strerror))
+  if BEGIN_MARK not in document or END_MARK not in document:
+    sys.exit("%s has no marks %s and %s" % (path, BEGIN_MARK, END_MARK))
+  return document
+
+
 def main():
   arguments = parse_arguments()
+  if arguments.output:
+    document_of(arguments.output)  # before hours of measuring
   lines = ["On %s; medians of %d rounds, quartile spread in brackets; prompts "
            "in chunks of %d, context %d." %
            (machine_line(), arguments.rounds, arguments.chunk, arguments.ctx),
@@ -298,11 +313,7 @@ def main():
   if not arguments.output:
     print(text)
     return
-  with open(arguments.output) as file:
-    document = file.read()
-  if BEGIN_MARK not in document or END_MARK not in document:
-    sys.exit("%s has no marks %s and %s" %
-             (arguments.output, BEGIN_MARK, END_MARK))
+  document = document_of(arguments.output)
   before = document.split(BEGIN_MARK)[0]
   after = document.split(END_MARK)[1]
   with open(arguments.output, "w") as file:
