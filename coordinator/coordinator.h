@@ -58,7 +58,7 @@ struct CoordinatorOptions {
   absl::Duration load_silence_timeout = absl::Minutes(5);
   // How long a secondary error ("peer closed") waits for the reason of it. Over
   // a bad network the control stream says it some hundreds of milliseconds
-  // after the data link is gone.
+  // after the data link is gone, where the machine is busy more than a second.
   absl::Duration cause_wait = absl::Seconds(3);
   // Where unit digests and rates of devices (known_rates.h) are kept between
   // starts; empty: nowhere.

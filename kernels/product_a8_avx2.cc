@@ -243,7 +243,8 @@ struct Q6_K {
   }
 };
 
-// How far ahead of the block that is multiplied memory is asked for.
+// How far ahead of the block that is multiplied memory is asked for, where the
+// processor does not follow rows fast enough by itself (prefetch_x86.h).
 constexpr uint32_t kPrefetchBytes = 4096;
 
 template <uint32_t kBytes>

@@ -14,8 +14,8 @@
 namespace shoal::kernels {
 namespace {
 
-// How far ahead of the block that is multiplied memory is asked for: weights
-// are read once and in order, faster than the processor prefetches by itself.
+// How far ahead of the block that is multiplied memory is asked for, where the
+// processor does not follow rows fast enough by itself (prefetch_x86.h).
 constexpr uint32_t kVnniPrefetchBytes = 3072;
 
 template <typename V, typename Type>

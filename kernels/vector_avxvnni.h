@@ -162,13 +162,15 @@ struct AvxVnni {
     const __m256i from =
         _mm256_setr_epi32(0x01000100, 0x05040504, 0x09080908, 0x0d0c0d0c,
                           0x01000100, 0x05040504, 0x09080908, 0x0d0c0d0c);
-    return {_mm256_shuffle_epi8(a.low, from),
-            _mm256_shuffle_epi8(a.high, from)};
+    return Shuffle(a, from);
   }
   static Ints CopyLowByte(Ints a) {
     const __m256i from =
         _mm256_setr_epi32(0x00000000, 0x04040404, 0x08080808, 0x0c0c0c0c,
                           0x00000000, 0x04040404, 0x08080808, 0x0c0c0c0c);
+    return Shuffle(a, from);
+  }
+  static Ints Shuffle(Ints a, __m256i from) {
     return {_mm256_shuffle_epi8(a.low, from),
             _mm256_shuffle_epi8(a.high, from)};
   }

@@ -12,6 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/cluster_config.pb.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace shoal::cli {
 namespace {
@@ -252,7 +253,8 @@ TEST(ClusterConfigTest, RefusesWhatCannotBe) {
 TEST(ClusterConfigTest, WithoutDevicesAnyWorkerMayJoin) {
   const std::string model =
       absl::StrCat(SourceFolder(), "/models/shoal-stories-3m-q8_0.gguf");
-  const std::string path = absl::StrCat(::testing::TempDir(), "/any.textproto");
+  const testing::TemporaryFolder folder;
+  const std::string path = folder.File("any.textproto");
   const auto options_of = [&](const std::string& text) {
     std::ofstream(path) << text;
     WhereFlags where;
@@ -299,8 +301,8 @@ TEST(ClusterConfigTest, TheReferenceNamesEveryFieldOfTheSchema) {
 }
 
 TEST(ClusterConfigTest, AClusterWithoutAModelAsksForOne) {
-  const std::string path =
-      absl::StrCat(::testing::TempDir(), "/no_model.textproto");
+  const testing::TemporaryFolder folder;
+  const std::string path = folder.File("no_model.textproto");
   std::FILE* file = std::fopen(path.c_str(), "w");
   std::fputs("devices { name: \"a\" }", file);
   std::fclose(file);

@@ -97,8 +97,8 @@ TEST(ProgramTest, ConfigCheckAcceptsTheExamplesAndPointsAtMistakes) {
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_THAT(result.out, HasSubstr(": OK: fleet " + name));
   }
-  const std::string path =
-      absl::StrCat(::testing::TempDir(), "/mistake.textproto");
+  const testing::TemporaryFolder folder;
+  const std::string path = folder.File("mistake.textproto");
   std::ofstream(path) << "devices {\n  name: \"a\" treads: 3\n}\n";
   const ProgramResult result = RunProgram({"config", "check", path});
   EXPECT_EQ(result.exit_code, 1);
