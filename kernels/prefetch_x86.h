@@ -1,6 +1,9 @@
 // How the kernels of one or few tokens ask for weights ahead of their use:
 // memory binds them. For files compiled for x86; static for the reason given in
 // kernels/tile.h.
+//
+// Functions that do nothing but request must be inlined by force: GCC 12 holds
+// a function of prefetches alone for one without effect, and drops its calls.
 
 #ifndef SHOAL_KERNELS_PREFETCH_X86_H_
 #define SHOAL_KERNELS_PREFETCH_X86_H_
@@ -15,45 +18,65 @@
 namespace shoal::kernels {
 namespace {
 
-// Measured with Q4_0 in memory of huge pages, in GB/s on one core, rows that
-// follow one another and pieces of 9 KiB that lie apart:
-//                                         rows  pieces
-//   Zen 4    no requests                    31      11
-//            into L1, 3 KiB ahead           27      11
-//            into L2, 6 KiB ahead           25      20
-//            the same at ends only          31      20
-// Its cores keep few requests of L1 open, and lose a stream that is asked for;
-// those of Intel gain by requests into L1 (10.2 instead of 6.9 GB/s with AVX2).
+// Measured with weights of 300 MB in huge pages, in GB/s on one core: rows that
+// follow one another, pieces of 9 and of 36 KiB that lie apart, and blocks
+// whose words are not read in their order:
+//                                        rows   9  36  Q6_K
+//   Zen 4    no requests                   28  12  20     7
+//            into L1, 4 KiB ahead          28  14  20    14
+//            into L2, 8 KiB ahead          23  23  25    23
+//            and into L1, 2 KiB ahead      23  21  22    25
+// Its cores follow a stream by themselves, better than any request, but take
+// several tens of KiB to find one, and find none between a block's words. Those
+// of Intel gain by requests into L1 (10.2 instead of 6.9 GB/s with AVX2).
 class Prefetcher {
  public:
-  // `bytes_ahead` where the rows are asked for all along.
-  Prefetcher(const ReadAhead& ahead, uint32_t bytes_ahead)
-      : ahead_(ahead),
-        streams_(__builtin_cpu_is("amd")),
-        bytes_(streams_ ? kStreamEndBytes : bytes_ahead) {}
+  // `bytes_ahead` where the processor does not follow by itself.
+  Prefetcher(const Tile& tile, uint32_t bytes_ahead)
+      : ahead_(tile.ahead),
+        way_(!__builtin_cpu_is("amd")   ? Way::kAll
+             : IsReadInOrder(tile.type) ? Way::kEnd
+                                        : Way::kTwice),
+        bytes_(way_ == Way::kAll ? bytes_ahead : kFarBytes) {}
 
   // What to ask for when `place` is read, or null.
   const std::byte* AheadOf(const std::byte* place) const {
-    const std::byte* wanted = place + bytes_;
-    if (streams_ && (ahead_.beyond == 0 ||
-                     reinterpret_cast<uintptr_t>(wanted) < ahead_.end)) {
+    if (way_ == Way::kEnd &&
+        (ahead_.beyond == 0 ||
+         reinterpret_cast<uintptr_t>(place + kPieceBytes) < ahead_.end)) {
       return nullptr;
     }
-    return AheadAt(ahead_, wanted);
+    return AheadAt(ahead_, place + bytes_);
   }
-  void Request(const std::byte* line) const {
-    if (streams_) {
-      _mm_prefetch(line, _MM_HINT_T1);
-    } else {
-      _mm_prefetch(line, _MM_HINT_T0);
+  // The line `offset` bytes from the place ahead, of where it is read.
+  [[gnu::always_inline]] void Request(const std::byte* ahead,
+                                      const std::byte* place,
+                                      uint32_t offset) const {
+    if (way_ == Way::kAll) return _mm_prefetch(ahead + offset, _MM_HINT_T0);
+    _mm_prefetch(ahead + offset, _MM_HINT_T1);
+    if (way_ == Way::kTwice) {
+      _mm_prefetch(place + kNearBytes + offset, _MM_HINT_T0);
     }
   }
 
  private:
-  static constexpr uint32_t kStreamEndBytes = 6144;
+  enum class Way : uint8_t {
+    kAll,    // into L1
+    kEnd,    // into L2, where the rows are about to end
+    kTwice,  // into L2, and again into L1
+  };
+  // Whether the kernels read the words of a block as they lie: blocks with
+  // upper bits of their own have two or three places at once.
+  static bool IsReadInOrder(WeightType type) {
+    return type != WeightType::kQ2_K && type != WeightType::kQ3_K &&
+           type != WeightType::kQ5_K && type != WeightType::kQ6_K;
+  }
+
+  static constexpr uint32_t kFarBytes = 8192, kNearBytes = 2048;
+  static constexpr uint32_t kPieceBytes = 65536;
 
   const ReadAhead ahead_;
-  const bool streams_;  // the processor follows rows by itself, and better
+  const Way way_;
   const uint32_t bytes_;
 };
 

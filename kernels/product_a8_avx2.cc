@@ -248,11 +248,12 @@ struct Q6_K {
 constexpr uint32_t kPrefetchBytes = 4096;
 
 template <uint32_t kBytes>
-inline void Prefetch(const Prefetcher& prefetcher, const std::byte* data) {
+[[gnu::always_inline]] inline void Prefetch(const Prefetcher& prefetcher,
+                                            const std::byte* data) {
   const std::byte* ahead = prefetcher.AheadOf(data);
   if (ahead == nullptr) return;
   for (uint32_t offset = 0; offset < kBytes; offset += 64) {
-    prefetcher.Request(ahead + offset);
+    prefetcher.Request(ahead, data, offset);
   }
 }
 
@@ -268,7 +269,7 @@ void DotTile(const Tile& tile, const ActivationView& input, uint32_t token,
   for (int t = 0; t < T; ++t) {
     for (int h = 0; h < kHalves; ++h) acc[t][h] = _mm256_setzero_ps();
   }
-  const Prefetcher prefetcher(tile.ahead, kPrefetchBytes);
+  const Prefetcher prefetcher(tile, kPrefetchBytes);
   const std::byte* data = tile.data;
   for (uint64_t block = 0; block < blocks / Type::kParts; ++block) {
     if constexpr (kFull) {

@@ -31,7 +31,7 @@ struct OneToken {
     A8Rows rows(input, 0);
     Floats acc = V::BroadcastFloat(0.0f);
     const bool full = tile.rows == kTileRows;
-    const Prefetcher prefetcher(tile.ahead, kVnniPrefetchBytes);
+    const Prefetcher prefetcher(tile, kVnniPrefetchBytes);
     for (uint64_t block = 0; block < rows.blocks / Type::kParts; ++block) {
       const std::byte* data =
           full ? tile.data + block * kBytes
@@ -94,7 +94,7 @@ struct OneToken {
                                const typename Type::Head& head,
                                const A8Rows& rows, const Sums& sums,
                                Floats acc) {
-    if (ahead != nullptr) Prefetch<kPart>(prefetcher, ahead);
+    if (ahead != nullptr) Prefetch<kPart>(prefetcher, ahead, data);
     const Floats activation_scale = V::BroadcastFloat(rows.scales[kPart]);
     for (int k = 0; k < Type::kScales; ++k) {
       const Ints products = UnderScale<kPart>(data, head, rows, sums, k);
@@ -116,12 +116,13 @@ struct OneToken {
   // A part's share of the block, evenly: a burst of requests would keep the
   // core from the loads that it waits for.
   template <int kPart>
-  static inline void Prefetch(const Prefetcher& prefetcher,
-                              const std::byte* ahead) {
+  [[gnu::always_inline]] static inline void Prefetch(
+      const Prefetcher& prefetcher, const std::byte* ahead,
+      const std::byte* data) {
     constexpr uint32_t kBytes = Type::kBlockBytes * kTileRows / Type::kParts;
     constexpr uint32_t kBegin = (kPart * kBytes + 63) / 64 * 64;
     for (uint32_t at = kBegin; at < (kPart + 1) * kBytes; at += 64) {
-      prefetcher.Request(ahead + at);
+      prefetcher.Request(ahead, data, at);
     }
   }
 

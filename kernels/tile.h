@@ -39,6 +39,7 @@ static inline const std::byte* AheadAt(const ReadAhead& ahead,
 struct Tile {
   const std::byte* data;
   ReadAhead ahead;
+  WeightType type;
   uint32_t row;
   uint32_t rows;
   const BlockField* fields;  // of the type's block, 4 of them
@@ -58,6 +59,7 @@ static inline Tile TileAt(const WeightMatrix& weights, const TypeEntry& entry,
       weights.next == nullptr
           ? 0
           : reinterpret_cast<uintptr_t>(weights.next) - tile.ahead.end;
+  tile.type = weights.type;
   tile.row = row;
   tile.rows = weights.rows - row;
   tile.fields = entry.fields.data();

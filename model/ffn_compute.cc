@@ -49,11 +49,12 @@ void UnitCompute::FfnTile(const PhaseSpec& phase,
   };
   const auto first = static_cast<uint32_t>(intermediates_.size());
   for (uint32_t u = 0; u < units.size(); ++u) {
-    AddProduct(units[u], PartRole::kUp, input, spec.input, tile, up_of(u));
+    // In the order of memory.
     if (gated) {
       AddProduct(units[u], PartRole::kGate, input, spec.input, tile,
                  gate_of(u));
     }
+    AddProduct(units[u], PartRole::kUp, input, spec.input, tile, up_of(u));
     AddIntermediate(units[u].layout->Find(PartRole::kDown)->type,
                     gated ? gate_of(u) : up_of(u), units[u].layout->count,
                     tile);

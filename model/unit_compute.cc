@@ -18,8 +18,8 @@ using kernels::WeightType;
 
 namespace {
 
-// Rows of one task: enough work to be worth handing out, little enough that
-// the last tasks of a product end together.
+// Rows of one task of many tokens: enough work to be worth handing out, little
+// enough that the last tasks of a product end together.
 constexpr uint32_t kTaskRows = 64;
 static_assert(kTaskRows % kernels::kTileRows == 0);
 // Sums of a tile lie in one page each, so that few of them fit in the caches at
@@ -40,16 +40,15 @@ const std::byte* RowOf(const WeightMatrix& matrix, uint32_t row) {
          kernels::BytesOf(matrix.type, uint64_t{row} * matrix.cols);
 }
 
-// Rows of all units in one task of few tokens: as many as leave each member
-// some tasks to share with others, because every unit begins elsewhere in
-// memory.
-uint32_t FewTokensTaskRows(uint32_t hidden, const kernels::ThreadTeam& team) {
+// Rows of one task of few tokens, of `rows` in all: as many as leave each
+// member some tasks to share with others, because every task begins elsewhere
+// in memory.
+uint32_t FewTokensTaskRows(uint64_t rows, const kernels::ThreadTeam& team) {
   constexpr uint32_t kTasksPerMember = 4, kRowsMax = 4 * kTaskRows;
-  const uint32_t rows = hidden / (kTasksPerMember * team.member_count());
-  return std::clamp(rows / kTaskRows * kTaskRows, kTaskRows, kRowsMax);
+  const uint64_t share = rows / (kTasksPerMember * team.member_count());
+  return static_cast<uint32_t>(
+      std::clamp<uint64_t>(share / kTaskRows * kTaskRows, kTaskRows, kRowsMax));
 }
-
-uint32_t TaskCount(uint32_t rows) { return (rows + kTaskRows - 1) / kTaskRows; }
 
 }  // namespace
 
@@ -92,7 +91,8 @@ UnitCompute::UnitCompute(const Options& options,
   // How many units come at once depends on the disk: a pass must not allocate
   // because it was faster than before. The results of a unit's products lie in
   // its scratch. Pages that no batch fills cost nothing.
-  products_.reserve(scratch_.size() / kTaskRows + kUnitsMax * kProductsMax);
+  products_.reserve(kUnitsMax * kProductsMax);
+  tasks_.reserve(scratch_.size() / kTaskRows + kUnitsMax * kProductsMax);
   intermediates_.reserve(kUnitsMax);
 }
 
@@ -214,29 +214,39 @@ void UnitCompute::AddProduct(const UnitView& unit, PartRole role,
 
 void UnitCompute::AddProduct(const UnitView& unit, PartRole role,
                              const ActivationView& input, float* to) {
-  Product product;
-  product.matrix = MatrixOf(unit, role);
-  product.input = input;
-  product.output = {ProductOutput::Mode::kStore, to, product.matrix.rows};
-  for (uint32_t row = 0; row < product.matrix.rows; row += kTaskRows) {
-    product.row_begin = row;
-    product.row_end = std::min(row + kTaskRows, product.matrix.rows);
-    products_.push_back(product);
-  }
+  const WeightMatrix matrix = MatrixOf(unit, role);
+  products_.push_back(
+      {matrix, input, {ProductOutput::Mode::kStore, to, matrix.rows}});
 }
 
 void UnitCompute::RunProducts() {
-  // Members go through tasks in order.
-  for (size_t i = 0; i + 1 < products_.size(); ++i) {
-    products_[i].matrix.next =
-        RowOf(products_[i + 1].matrix, products_[i + 1].row_begin);
+  uint64_t rows = 0;
+  for (const Product& product : products_) rows += product.matrix.rows;
+  const bool few = products_.front().input.tokens < kSumTokensMin;
+  const uint32_t task_rows = few ? FewTokensTaskRows(rows, team_) : kTaskRows;
+  tasks_.clear();
+  for (uint32_t i = 0; i < products_.size(); ++i) {
+    const uint32_t end = products_[i].matrix.rows;
+    for (uint32_t row = 0; row < end; row += task_rows) {
+      tasks_.push_back({i, row, std::min(row + task_rows, end)});
+    }
   }
-  team_.Run(
-      static_cast<uint32_t>(products_.size()), [this](uint32_t task, uint32_t) {
-        const Product& p = products_[task];
-        kernels_.product(p.matrix, p.row_begin, p.row_end, p.input, p.output);
-      });
+  team_.Run(static_cast<uint32_t>(tasks_.size()),
+            [this](uint32_t task, uint32_t) { RunProduct(task); });
   products_.clear();
+}
+
+void UnitCompute::RunProduct(uint32_t task_idx) {
+  const ProductTask& task = tasks_[task_idx];
+  const Product& product = products_[task.product_idx];
+  WeightMatrix matrix = product.matrix;
+  // Members go through tasks in order.
+  if (task_idx + 1 < tasks_.size()) {
+    const ProductTask& next = tasks_[task_idx + 1];
+    matrix.next = RowOf(products_[next.product_idx].matrix, next.row_begin);
+  }
+  kernels_.product(matrix, task.row_begin, task.row_end, product.input,
+                   product.output);
 }
 
 void UnitCompute::BeginIntermediates() {
@@ -350,9 +360,13 @@ void UnitCompute::Head(const HeadSpec& spec, const UnitView& unit,
   const bool is_plain =
       bias == nullptr && spec.logit_scale == 1.0f && spec.logit_cap == 0.0f;
   const ProductOutput output{ProductOutput::Mode::kStore, to, stride};
-  team_.Run(TaskCount(matrix.rows), [&](uint32_t task, uint32_t) {
-    const uint32_t begin = task * kTaskRows;
-    const uint32_t end = std::min(begin + kTaskRows, matrix.rows);
+  const uint32_t task_rows = view.tokens < kSumTokensMin
+                                 ? FewTokensTaskRows(matrix.rows, team_)
+                                 : kTaskRows;
+  const uint32_t tasks = (matrix.rows + task_rows - 1) / task_rows;
+  team_.Run(tasks, [&](uint32_t task, uint32_t) {
+    const uint32_t begin = task * task_rows;
+    const uint32_t end = std::min(begin + task_rows, matrix.rows);
     kernels_.product(matrix, begin, end, view, output);
     for (uint32_t t = 0; t < view.tokens && !is_plain; ++t) {
       for (uint32_t row = begin; row < end; ++row) {

@@ -99,8 +99,12 @@ class UnitCompute {
     kernels::WeightMatrix matrix;
     kernels::ActivationView input;
     kernels::ProductOutput output;
-    uint32_t row_begin = 0;
-    uint32_t row_end = 0;
+  };
+  // Rows [row_begin, row_end) of a product.
+  struct ProductTask {
+    uint32_t product_idx;
+    uint32_t row_begin;
+    uint32_t row_end;
   };
   struct Angles {
     kernels::RopeParameters parameters;
@@ -158,6 +162,7 @@ class UnitCompute {
   void AddProduct(const UnitView& unit, PartRole role,
                   const kernels::ActivationView& input, float* to);
   void RunProducts();
+  void RunProduct(uint32_t task_idx);
   void BeginIntermediates();
   // Announces the encoded form of `from` [tile, cols]; EncodeIntermediate()
   // fills it token by token.
@@ -236,6 +241,7 @@ class UnitCompute {
   std::vector<int16_t> sums_;
   uint64_t quants_used_ = 0;
   std::vector<Product> products_;
+  std::vector<ProductTask> tasks_;  // of RunProducts()
   std::vector<kernels::ActivationView> intermediates_;
   std::vector<RoutedToken> routed_;
   // [tokens of a tile of an expert, hidden]; made when the first expert is
