@@ -21,38 +21,42 @@ constexpr uint32_t kTokenGroup = 16;
 // Each type: Columns(block, part, count, buffer) returns `count` columns of
 // part `part` as floats [count, 16], in `buffer` or where they lie.
 
-struct F32 {
+// Types of one element: Values(values, i) returns 8 rows of them, half i % 2 of
+// column i / 2.
+template <typename Type>
+struct OneElement {
   static constexpr uint32_t kParts = 0;  // 0: blocks of one element
 
+  static const float* Columns(const std::byte* block, int, uint32_t count,
+                              float* buffer) {
+    for (uint32_t i = 0; i < 2 * count; ++i) {
+      _mm256_store_ps(buffer + 8 * i, Type::Values(block, i));
+    }
+    return buffer;
+  }
+};
+
+struct F32 : OneElement<F32> {
+  static __m256 Values(const std::byte* values, uint32_t i) {
+    return _mm256_loadu_ps(reinterpret_cast<const float*>(values) + 8 * i);
+  }
   static const float* Columns(const std::byte* block, int, uint32_t, float*) {
     return reinterpret_cast<const float*>(block);
   }
 };
 
-struct F16 {
-  static constexpr uint32_t kParts = 0;
-
-  static const float* Columns(const std::byte* block, int, uint32_t count,
-                              float* buffer) {
-    for (uint32_t i = 0; i < 2 * count; ++i) {
-      _mm256_store_ps(buffer + 8 * i, LoadHalfs(block + 16 * i));
-    }
-    return buffer;
+struct F16 : OneElement<F16> {
+  static __m256 Values(const std::byte* values, uint32_t i) {
+    return LoadHalfs(values + 16 * i);
   }
 };
 
-struct BF16 {
-  static constexpr uint32_t kParts = 0;
-
-  static const float* Columns(const std::byte* block, int, uint32_t count,
-                              float* buffer) {
-    for (uint32_t i = 0; i < 2 * count; ++i) {
-      const __m128i values =
-          _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 16 * i));
-      const __m256i bits = _mm256_slli_epi32(_mm256_cvtepu16_epi32(values), 16);
-      _mm256_store_ps(buffer + 8 * i, _mm256_castsi256_ps(bits));
-    }
-    return buffer;
+struct BF16 : OneElement<BF16> {
+  static __m256 Values(const std::byte* values, uint32_t i) {
+    const __m128i upper =
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(values + 16 * i));
+    return _mm256_castsi256_ps(
+        _mm256_slli_epi32(_mm256_cvtepu16_epi32(upper), 16));
   }
 };
 
@@ -206,6 +210,24 @@ inline void AddColumnsToAll(const float* columns, uint32_t count,
     AddColumns<1>(columns, count, rest, stride, rest_sums);
 }
 
+// The same for `count` columns of one token, which are used once: they need no
+// place as floats.
+template <typename Type>
+inline void AddValues(const std::byte* block, uint32_t count,
+                      const float* values, float* sums) {
+  __m256 chunk[kHalves] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+#pragma GCC unroll 4
+  for (uint32_t i = 0; i < count; ++i) {
+    const __m256 value = _mm256_set1_ps(values[i]);
+    chunk[0] = _mm256_fmadd_ps(Type::Values(block, 2 * i), value, chunk[0]);
+    chunk[1] = _mm256_fmadd_ps(Type::Values(block, 2 * i + 1), value, chunk[1]);
+  }
+  for (int h = 0; h < kHalves; ++h) {
+    float* sum = sums + 8 * h;
+    _mm256_store_ps(sum, _mm256_add_ps(_mm256_load_ps(sum), chunk[h]));
+  }
+}
+
 // `tokens` (at most kTokenGroup) tokens from `token` on against one tile.
 template <typename Type>
 void TileTimesTokens(const Tile& tile, uint32_t block_bytes,
@@ -223,6 +245,10 @@ void TileTimesTokens(const Tile& tile, uint32_t block_bytes,
     int part = 0;
     if constexpr (Type::kParts == 0) {
       block = BlockAt(tile, col, count, block_bytes, scratch);
+      if (tokens == 1) {
+        AddValues<Type>(block, count, values + col, sums);
+        continue;
+      }
     } else {
       part = static_cast<int>(col / kChunkCols % Type::kParts);
       if (part == 0) {
