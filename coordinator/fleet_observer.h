@@ -39,7 +39,7 @@ class FleetObserver {
   // `events` is borrowed and must outlive this.
   explicit FleetObserver(EventLog& events) : events_(events) {}
 
-  // Call it about once a second, or more often.
+  // Call it about once a second while the fleet works, or more often.
   void Observe(const FleetFacts& facts);
 
   // Of the last Observe(), and of those before it.

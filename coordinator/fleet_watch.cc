@@ -10,8 +10,10 @@
 namespace shoal::coordinator {
 namespace {
 
-// Where nobody watches.
-constexpr absl::Duration kRestInterval = absl::Seconds(1);
+// Where nobody watches, while something is loaded or generated, and else: an
+// idle fleet shall cost nothing.
+constexpr absl::Duration kBusyInterval = absl::Seconds(1);
+constexpr absl::Duration kRestInterval = absl::Seconds(5);
 // For answers to come before the look.
 constexpr absl::Duration kAnswerTime = absl::Milliseconds(50);
 // An update that is due so soon need not wait for the snapshot after.
@@ -99,7 +101,8 @@ bool FleetWatch::Watcher::Next(absl::Time deadline,
 }
 
 absl::Duration FleetWatch::Interval() const {
-  return intervals_.empty() ? kRestInterval : *intervals_.begin();
+  if (!intervals_.empty()) return *intervals_.begin();
+  return is_busy_ ? kBusyInterval : kRestInterval;
 }
 
 bool FleetWatch::WaitUntil(absl::Time time) {
@@ -120,11 +123,13 @@ void FleetWatch::Run() {
       }
       if (closing_) return;
       hurry_ = false;
-      next = clock_.Now() + Interval();
+      next = clock_.Now();
     }
     options_.ask();
-    if (!WaitUntil(clock_.Now() + kAnswerTime)) return;
+    if (!WaitUntil(next + kAnswerTime)) return;
     Look(false);
+    base::MutexLock lock(mutex_);
+    next += Interval();
   }
 }
 
@@ -135,6 +140,9 @@ void FleetWatch::Look(bool is_last) {
   {
     base::MutexLock lock(mutex_);
     is_watched = !intervals_.empty();
+    is_busy_ = !facts.ready || !facts.running.empty() ||
+               facts.totals.generated_tokens != token_count_;
+    token_count_ = facts.totals.generated_tokens;
   }
   if (!is_watched) return;
   auto snapshot =

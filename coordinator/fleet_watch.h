@@ -1,5 +1,5 @@
-// Looks at the fleet about once a second, and as often as those who watch it
-// ask for.
+// Looks at the fleet about once a second, seldom while it has nothing to do,
+// and as often as those who watch it ask for.
 
 #ifndef SHOAL_COORDINATOR_FLEET_WATCH_H_
 #define SHOAL_COORDINATOR_FLEET_WATCH_H_
@@ -103,7 +103,9 @@ class FleetWatch {
   mutable base::Mutex mutex_;
   base::CondVar changed_;
   std::multiset<absl::Duration> intervals_ ABSL_GUARDED_BY(mutex_);
-  bool hurry_ ABSL_GUARDED_BY(mutex_) = false;  // somebody came
+  bool is_busy_ ABSL_GUARDED_BY(mutex_) = true;       // at the last look
+  uint64_t token_count_ ABSL_GUARDED_BY(mutex_) = 0;  // likewise
+  bool hurry_ ABSL_GUARDED_BY(mutex_) = false;        // somebody came
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   std::shared_ptr<const proto::FleetSnapshot> snapshot_ ABSL_GUARDED_BY(mutex_);
   uint64_t snapshot_number_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -24,7 +24,9 @@ class FleetWatchTest : public ::testing::Test {
       facts.time = clock_.Now();
       facts.devices.emplace_back();
       facts.devices[0].state.profile.name = "desk";
-      facts.totals.generated_tokens = ++looks_;
+      ++looks_;
+      facts.ready = true;
+      facts.totals.generated_tokens = generates_ ? looks_.load() : 0;
       return facts;
     };
     options.events = &events_;
@@ -49,6 +51,7 @@ class FleetWatchTest : public ::testing::Test {
 
   testing::SimulatedClock clock_{2};
   EventLog events_{&clock_};
+  std::atomic<bool> generates_ = true;
   std::atomic<uint64_t> looks_ = 0;
   std::atomic<uint64_t> asks_ = 0;
   std::unique_ptr<FleetWatch> watch_;
@@ -58,6 +61,17 @@ TEST_F(FleetWatchTest, LooksOnceASecondWhereNobodyWatches) {
   clock_.SleepFor(absl::Milliseconds(10'100));
   EXPECT_EQ(looks_, 11u);
   EXPECT_EQ(asks_, 11u);
+}
+
+TEST_F(FleetWatchTest, LooksSeldomWhereThereIsNothingToDoAndNobodyWatches) {
+  generates_ = false;
+  clock_.SleepFor(absl::Milliseconds(60'100));
+  EXPECT_NEAR(static_cast<double>(looks_), 13, 2);
+  generates_ = true;
+  clock_.SleepFor(absl::Seconds(5));  // until it is seen
+  const uint64_t seen = looks_;
+  clock_.SleepFor(absl::Seconds(10));
+  EXPECT_NEAR(static_cast<double>(looks_ - seen), 10, 1);
 }
 
 TEST_F(FleetWatchTest, GivesUpdatesAsOftenAsAsked) {
