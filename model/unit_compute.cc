@@ -22,6 +22,8 @@ namespace {
 // enough that the last tasks of a product end together.
 constexpr uint32_t kTaskRows = 64;
 static_assert(kTaskRows % kernels::kTileRows == 0);
+// Where tasks are many, or tokens few.
+constexpr uint32_t kTaskRowsMax = 4 * kTaskRows;
 // Sums of a tile lie in one page each, so that few of them fit in the caches at
 // once: a task copies so many rows of them side by side, if there are so many
 // tokens.
@@ -40,14 +42,15 @@ const std::byte* RowOf(const WeightMatrix& matrix, uint32_t row) {
          kernels::BytesOf(matrix.type, uint64_t{row} * matrix.cols);
 }
 
-// Rows of one task of few tokens, of `rows` in all: as many as leave each
-// member some tasks to share with others, because every task begins elsewhere
-// in memory.
-uint32_t FewTokensTaskRows(uint64_t rows, const kernels::ThreadTeam& team) {
-  constexpr uint32_t kTasksPerMember = 4, kRowsMax = 4 * kTaskRows;
-  const uint64_t share = rows / (kTasksPerMember * team.member_count());
-  return static_cast<uint32_t>(
-      std::clamp<uint64_t>(share / kTaskRows * kTaskRows, kTaskRows, kRowsMax));
+// Rows of the next task of few tokens, of so many that are left: every task
+// begins elsewhere in memory, so they are large; the last ones are small, so
+// that the members end together.
+uint32_t FewTokensTaskRows(uint64_t rows_left,
+                           const kernels::ThreadTeam& team) {
+  constexpr uint32_t kTasksPerMember = 4;
+  const uint64_t share = rows_left / (kTasksPerMember * team.member_count());
+  return static_cast<uint32_t>(std::clamp<uint64_t>(
+      share / kTaskRows * kTaskRows, kTaskRows, kTaskRowsMax));
 }
 
 }  // namespace
@@ -92,7 +95,8 @@ UnitCompute::UnitCompute(const Options& options,
   // because it was faster than before. The results of a unit's products lie in
   // its scratch. Pages that no batch fills cost nothing.
   products_.reserve(kUnitsMax * kProductsMax);
-  tasks_.reserve(scratch_.size() / kTaskRows + kUnitsMax * kProductsMax);
+  tasks_.reserve(scratch_.size() / kTaskRows + options.hidden / kSumRows +
+                 kUnitsMax * kProductsMax);
   intermediates_.reserve(kUnitsMax);
 }
 
@@ -219,17 +223,27 @@ void UnitCompute::AddProduct(const UnitView& unit, PartRole role,
       {matrix, input, {ProductOutput::Mode::kStore, to, matrix.rows}});
 }
 
+void UnitCompute::AddTasks(uint32_t product_idx, uint32_t rows,
+                           uint64_t rows_left, uint32_t tokens,
+                           uint32_t many_tokens_rows) {
+  for (uint32_t row = 0; row < rows;) {
+    const uint32_t count = tokens < kSumTokensMin
+                               ? FewTokensTaskRows(rows_left - row, team_)
+                               : many_tokens_rows;
+    const uint32_t end = std::min(row + count, rows);
+    tasks_.push_back({product_idx, row, end});
+    row = end;
+  }
+}
+
 void UnitCompute::RunProducts() {
-  uint64_t rows = 0;
-  for (const Product& product : products_) rows += product.matrix.rows;
-  const bool few = products_.front().input.tokens < kSumTokensMin;
-  const uint32_t task_rows = few ? FewTokensTaskRows(rows, team_) : kTaskRows;
+  uint64_t rows_left = 0;
+  for (const Product& product : products_) rows_left += product.matrix.rows;
   tasks_.clear();
   for (uint32_t i = 0; i < products_.size(); ++i) {
-    const uint32_t end = products_[i].matrix.rows;
-    for (uint32_t row = 0; row < end; row += task_rows) {
-      tasks_.push_back({i, row, std::min(row + task_rows, end)});
-    }
+    const uint32_t rows = products_[i].matrix.rows;
+    AddTasks(i, rows, rows_left, products_[i].input.tokens, kTaskRows);
+    rows_left -= rows;
   }
   team_.Run(static_cast<uint32_t>(tasks_.size()),
             [this](uint32_t task, uint32_t) { RunProduct(task); });
@@ -329,12 +343,11 @@ void UnitCompute::RunOutputProducts(std::span<const UnitView> units,
   for (size_t u = 0; u < units.size(); ++u) {
     products_.push_back({MatrixOf(units[u], role), intermediates_[u], {}});
   }
-  const uint32_t task_rows =
-      tile.count < kSumTokensMin ? FewTokensTaskRows(hidden, team_) : kSumRows;
-  const uint32_t tasks = (hidden + task_rows - 1) / task_rows;
-  team_.Run(tasks, [&](uint32_t task, uint32_t) {
-    const uint32_t begin = task * task_rows;
-    const uint32_t end = std::min(begin + task_rows, hidden);
+  tasks_.clear();
+  AddTasks(0, hidden, hidden, tile.count, kSumRows);
+  team_.Run(static_cast<uint32_t>(tasks_.size()), [&](uint32_t task, uint32_t) {
+    const uint32_t begin = tasks_[task].row_begin;
+    const uint32_t end = tasks_[task].row_end;
     if (sum.mode == ProductOutput::Mode::kAddF64) {
       AddOutputRows(begin, end, tile.count, sum.mode,
                     static_cast<double*>(sum.data) + skip);
@@ -360,13 +373,11 @@ void UnitCompute::Head(const HeadSpec& spec, const UnitView& unit,
   const bool is_plain =
       bias == nullptr && spec.logit_scale == 1.0f && spec.logit_cap == 0.0f;
   const ProductOutput output{ProductOutput::Mode::kStore, to, stride};
-  const uint32_t task_rows = view.tokens < kSumTokensMin
-                                 ? FewTokensTaskRows(matrix.rows, team_)
-                                 : kTaskRows;
-  const uint32_t tasks = (matrix.rows + task_rows - 1) / task_rows;
-  team_.Run(tasks, [&](uint32_t task, uint32_t) {
-    const uint32_t begin = task * task_rows;
-    const uint32_t end = std::min(begin + task_rows, matrix.rows);
+  tasks_.clear();
+  AddTasks(0, matrix.rows, matrix.rows, view.tokens, kTaskRowsMax);
+  team_.Run(static_cast<uint32_t>(tasks_.size()), [&](uint32_t task, uint32_t) {
+    const uint32_t begin = tasks_[task].row_begin;
+    const uint32_t end = tasks_[task].row_end;
     kernels_.product(matrix, begin, end, view, output);
     for (uint32_t t = 0; t < view.tokens && !is_plain; ++t) {
       for (uint32_t row = begin; row < end; ++row) {

@@ -100,7 +100,7 @@ class UnitCompute {
     kernels::ActivationView input;
     kernels::ProductOutput output;
   };
-  // Rows [row_begin, row_end) of a product.
+  // Rows [row_begin, row_end) of a product, or of all of them.
   struct ProductTask {
     uint32_t product_idx;
     uint32_t row_begin;
@@ -161,6 +161,9 @@ class UnitCompute {
                   uint32_t input_idx, const Tile& tile, float* to);
   void AddProduct(const UnitView& unit, PartRole role,
                   const kernels::ActivationView& input, float* to);
+  // Splits the rows of a product; `rows_left` with those of products after it.
+  void AddTasks(uint32_t product_idx, uint32_t rows, uint64_t rows_left,
+                uint32_t tokens, uint32_t many_tokens_rows);
   void RunProducts();
   void RunProduct(uint32_t task_idx);
   void BeginIntermediates();
@@ -241,7 +244,7 @@ class UnitCompute {
   std::vector<int16_t> sums_;
   uint64_t quants_used_ = 0;
   std::vector<Product> products_;
-  std::vector<ProductTask> tasks_;  // of RunProducts()
+  std::vector<ProductTask> tasks_;  // of the team's Run()
   std::vector<kernels::ActivationView> intermediates_;
   std::vector<RoutedToken> routed_;
   // [tokens of a tile of an expert, hidden]; made when the first expert is
