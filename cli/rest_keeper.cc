@@ -6,7 +6,7 @@
 namespace shoal::cli {
 namespace {
 
-constexpr absl::Duration kInterval = absl::Seconds(2);
+constexpr absl::Duration kInterval = absl::Seconds(1);
 
 }  // namespace
 

@@ -10,7 +10,7 @@
 namespace shoal::coordinator {
 namespace {
 
-// Where nobody watches, while something is loaded or generated, and else: an
+// Where nobody watches, while a model loads or generates, and else: an
 // idle fleet shall cost nothing.
 constexpr absl::Duration kBusyInterval = absl::Seconds(1);
 constexpr absl::Duration kRestInterval = absl::Seconds(5);
@@ -126,7 +126,7 @@ void FleetWatch::Run() {
       next = clock_.Now();
     }
     options_.ask();
-    if (!WaitUntil(next + kAnswerTime)) return;
+    if (!WaitUntil(clock_.Now() + kAnswerTime)) return;
     Look(false);
     base::MutexLock lock(mutex_);
     next += Interval();
@@ -140,7 +140,8 @@ void FleetWatch::Look(bool is_last) {
   {
     base::MutexLock lock(mutex_);
     is_watched = !intervals_.empty();
-    is_busy_ = !facts.ready || !facts.running.empty() ||
+    const bool is_loading = facts.plan.has_value() && !facts.ready;
+    is_busy_ = is_loading || !facts.running.empty() ||
                facts.totals.generated_tokens != token_count_;
     token_count_ = facts.totals.generated_tokens;
   }

@@ -31,7 +31,7 @@ namespace {
 // of Intel gain by requests into L1 (10.2 instead of 6.9 GB/s with AVX2).
 class Prefetcher {
  public:
-  // `bytes_ahead` where the processor does not follow by itself.
+  // `bytes_ahead` on processors other than AMD's.
   Prefetcher(const Tile& tile, uint32_t bytes_ahead)
       : ahead_(tile.ahead),
         way_(!__builtin_cpu_is("amd")   ? Way::kAll
@@ -65,8 +65,8 @@ class Prefetcher {
     kEnd,    // into L2, where the rows are about to end
     kTwice,  // into L2, and again into L1
   };
-  // Whether the kernels read the words of a block as they lie: blocks with
-  // upper bits of their own have two or three places at once.
+  // Whether the kernels read the words of a large block as they lie; of these
+  // types they are at two or three places at once, or come back to one.
   static bool IsReadInOrder(WeightType type) {
     return type != WeightType::kQ2_K && type != WeightType::kQ3_K &&
            type != WeightType::kQ5_K && type != WeightType::kQ6_K;

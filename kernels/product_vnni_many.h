@@ -199,8 +199,9 @@ struct PanelProduct {
 
 // Sums of many tokens lie far apart, and adding to them would wait for each.
 template <int N>
-inline void PrefetchOutput(const ProductOutput& output, uint64_t token,
-                           uint32_t row) {
+[[gnu::always_inline]] inline void PrefetchOutput(const ProductOutput& output,
+                                                  uint64_t token,
+                                                  uint32_t row) {
   const uint64_t bytes = output.mode == ProductOutput::Mode::kAddF64
                              ? sizeof(double)
                              : sizeof(float);

@@ -14,13 +14,6 @@ using kernels::Encoding;
 using kernels::kA8BlockElements;
 using kernels::ProductOutput;
 
-namespace {
-
-// As in unit_compute.cc; a multiple of the kernels' tile.
-constexpr uint32_t kTaskRows = 64;
-
-}  // namespace
-
 void UnitCompute::Experts(const PhaseSpec& phase,
                           std::span<const UnitView> units,
                           const PhaseInput& input, const Accumulator& sum) {
@@ -100,9 +93,10 @@ void UnitCompute::ExpertTile(const ExpertsSpec& spec, const UnitView& unit,
   });
   const ProductOutput output{ProductOutput::Mode::kStore, scratch.result,
                              hidden};
-  team_.Run((hidden + kTaskRows - 1) / kTaskRows, [&](uint32_t task, uint32_t) {
-    const uint32_t begin = task * kTaskRows;
-    const uint32_t end = std::min(begin + kTaskRows, hidden);
+  SplitRows(hidden, count, kTaskRows);
+  team_.Run(static_cast<uint32_t>(tasks_.size()), [&](uint32_t task, uint32_t) {
+    const uint32_t begin = tasks_[task].row_begin;
+    const uint32_t end = tasks_[task].row_end;
     kernels_.product(MatrixOf(unit, PartRole::kDown), begin, end,
                      intermediates_[0], output);
     AddWeighted(unit, tokens, scratch.result, begin, end, sum);

@@ -18,12 +18,6 @@ using kernels::WeightType;
 
 namespace {
 
-// Rows of one task of many tokens: enough work to be worth handing out, little
-// enough that the last tasks of a product end together.
-constexpr uint32_t kTaskRows = 64;
-static_assert(kTaskRows % kernels::kTileRows == 0);
-// Where tasks are many, or tokens few.
-constexpr uint32_t kTaskRowsMax = 4 * kTaskRows;
 // Sums of a tile lie in one page each, so that few of them fit in the caches at
 // once: a task copies so many rows of them side by side, if there are so many
 // tokens.
@@ -40,17 +34,6 @@ constexpr uint32_t kTokensAlone = 4;
 const std::byte* RowOf(const WeightMatrix& matrix, uint32_t row) {
   return matrix.data +
          kernels::BytesOf(matrix.type, uint64_t{row} * matrix.cols);
-}
-
-// Rows of the next task of few tokens, of so many that are left: every task
-// begins elsewhere in memory, so they are large; the last ones are small, so
-// that the members end together.
-uint32_t FewTokensTaskRows(uint64_t rows_left,
-                           const kernels::ThreadTeam& team) {
-  constexpr uint32_t kTasksPerMember = 4;
-  const uint64_t share = rows_left / (kTasksPerMember * team.member_count());
-  return static_cast<uint32_t>(std::clamp<uint64_t>(
-      share / kTaskRows * kTaskRows, kTaskRows, kTaskRowsMax));
 }
 
 }  // namespace
@@ -223,27 +206,40 @@ void UnitCompute::AddProduct(const UnitView& unit, PartRole role,
       {matrix, input, {ProductOutput::Mode::kStore, to, matrix.rows}});
 }
 
+uint32_t UnitCompute::NextTaskRows(const TaskSplit& split) const {
+  if (split.tokens >= kSumTokensMin) return split.many_tokens_rows;
+  // The team gives each member an equal part of the list: each shall have the
+  // same tasks, of half of what is left.
+  const uint64_t share = std::max(split.rows / team_.member_count(), 1ul);
+  const uint64_t left = (split.rows_left - 1) % share + 1;
+  return static_cast<uint32_t>(std::clamp<uint64_t>(
+      left / 2 / kTaskRows * kTaskRows, kTaskRows, kTaskRowsMax));
+}
+
 void UnitCompute::AddTasks(uint32_t product_idx, uint32_t rows,
-                           uint64_t rows_left, uint32_t tokens,
-                           uint32_t many_tokens_rows) {
+                           TaskSplit& split) {
   for (uint32_t row = 0; row < rows;) {
-    const uint32_t count = tokens < kSumTokensMin
-                               ? FewTokensTaskRows(rows_left - row, team_)
-                               : many_tokens_rows;
-    const uint32_t end = std::min(row + count, rows);
+    const uint32_t end = std::min(row + NextTaskRows(split), rows);
     tasks_.push_back({product_idx, row, end});
+    split.rows_left -= end - row;
     row = end;
   }
 }
 
+void UnitCompute::SplitRows(uint32_t rows, uint32_t tokens,
+                            uint32_t many_tokens_rows) {
+  tasks_.clear();
+  TaskSplit split = {tokens, many_tokens_rows, rows, rows};
+  AddTasks(0, rows, split);
+}
+
 void UnitCompute::RunProducts() {
-  uint64_t rows_left = 0;
-  for (const Product& product : products_) rows_left += product.matrix.rows;
+  uint64_t rows = 0;
+  for (const Product& product : products_) rows += product.matrix.rows;
+  TaskSplit split = {products_.front().input.tokens, kTaskRows, rows, rows};
   tasks_.clear();
   for (uint32_t i = 0; i < products_.size(); ++i) {
-    const uint32_t rows = products_[i].matrix.rows;
-    AddTasks(i, rows, rows_left, products_[i].input.tokens, kTaskRows);
-    rows_left -= rows;
+    AddTasks(i, products_[i].matrix.rows, split);
   }
   team_.Run(static_cast<uint32_t>(tasks_.size()),
             [this](uint32_t task, uint32_t) { RunProduct(task); });
@@ -343,8 +339,7 @@ void UnitCompute::RunOutputProducts(std::span<const UnitView> units,
   for (size_t u = 0; u < units.size(); ++u) {
     products_.push_back({MatrixOf(units[u], role), intermediates_[u], {}});
   }
-  tasks_.clear();
-  AddTasks(0, hidden, hidden, tile.count, kSumRows);
+  SplitRows(hidden, tile.count, kSumRows);
   team_.Run(static_cast<uint32_t>(tasks_.size()), [&](uint32_t task, uint32_t) {
     const uint32_t begin = tasks_[task].row_begin;
     const uint32_t end = tasks_[task].row_end;
@@ -373,8 +368,7 @@ void UnitCompute::Head(const HeadSpec& spec, const UnitView& unit,
   const bool is_plain =
       bias == nullptr && spec.logit_scale == 1.0f && spec.logit_cap == 0.0f;
   const ProductOutput output{ProductOutput::Mode::kStore, to, stride};
-  tasks_.clear();
-  AddTasks(0, matrix.rows, matrix.rows, view.tokens, kTaskRowsMax);
+  SplitRows(matrix.rows, view.tokens, kTaskRows);
   team_.Run(static_cast<uint32_t>(tasks_.size()), [&](uint32_t task, uint32_t) {
     const uint32_t begin = tasks_[task].row_begin;
     const uint32_t end = tasks_[task].row_end;

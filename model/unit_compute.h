@@ -100,7 +100,20 @@ class UnitCompute {
     kernels::ActivationView input;
     kernels::ProductOutput output;
   };
-  // Rows [row_begin, row_end) of a product, or of all of them.
+  // Rows of one task: enough work to be worth handing out, little enough that
+  // the last tasks end together. Those of few tokens are larger where many rows
+  // are left, because memory binds and every task begins elsewhere in it.
+  static constexpr uint32_t kTaskRows = 64;
+  static constexpr uint32_t kTaskRowsMax = 4 * kTaskRows;
+  static_assert(kTaskRows % kernels::kTileRows == 0);
+  // How far the rows of some products are split into tasks.
+  struct TaskSplit {
+    uint32_t tokens;
+    uint32_t many_tokens_rows;  // of a task, unless tokens are few
+    uint64_t rows;              // of all products
+    uint64_t rows_left;
+  };
+  // Rows [row_begin, row_end) of a product, or of each.
   struct ProductTask {
     uint32_t product_idx;
     uint32_t row_begin;
@@ -161,9 +174,10 @@ class UnitCompute {
                   uint32_t input_idx, const Tile& tile, float* to);
   void AddProduct(const UnitView& unit, PartRole role,
                   const kernels::ActivationView& input, float* to);
-  // Splits the rows of a product; `rows_left` with those of products after it.
-  void AddTasks(uint32_t product_idx, uint32_t rows, uint64_t rows_left,
-                uint32_t tokens, uint32_t many_tokens_rows);
+  uint32_t NextTaskRows(const TaskSplit& split) const;
+  void AddTasks(uint32_t product_idx, uint32_t rows, TaskSplit& split);
+  // Makes the tasks of one product, or of products that are split alike.
+  void SplitRows(uint32_t rows, uint32_t tokens, uint32_t many_tokens_rows);
   void RunProducts();
   void RunProduct(uint32_t task_idx);
   void BeginIntermediates();

@@ -20,7 +20,7 @@ namespace {
 
 // Idle ranks wait for the next pass for as long as it takes; the control plane
 // notices a coordinator that is gone and aborts.
-constexpr absl::Duration kIdleSlice = absl::Seconds(2);
+constexpr absl::Duration kIdleSlice = absl::Seconds(1);
 // How long a rank polls for a frame before it sleeps: between passes hardly,
 // within one for as long as ranks usually differ when single tokens are
 // computed. Beside longer waits the time to wake up is nothing.

@@ -68,7 +68,7 @@ class RankEngine final : public parallel::Rank {
                        std::span<const float> residual,
                        std::span<float> logits) override;
   absl::Status Serve() override;
-  // Rank 0, every two seconds or so while no pass runs: gives memory up or takes
+  // Rank 0, about once a second while no pass runs: gives memory up or takes
   // some, as other ranks do in Serve(). Nothing without a plan. An error is
   // that of the next RunPass().
   void Rest();

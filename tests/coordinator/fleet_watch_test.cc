@@ -25,7 +25,15 @@ class FleetWatchTest : public ::testing::Test {
       facts.devices.emplace_back();
       facts.devices[0].state.profile.name = "desk";
       ++looks_;
-      facts.ready = true;
+      facts.ready = is_ready_;
+      if (has_plan_) {
+        facts.plan.emplace();
+        facts.plan->epoch = 1;
+        facts.plan->device_names = {"desk"};
+        facts.plan->stages = {{.hub = 0, .layer_begin = 0, .layer_end = 1}};
+        facts.units = std::make_shared<const std::vector<base::UnitSpec>>();
+      }
+      if (is_running_) facts.running.emplace_back();
       facts.totals.generated_tokens = generates_ ? looks_.load() : 0;
       return facts;
     };
@@ -52,12 +60,15 @@ class FleetWatchTest : public ::testing::Test {
   testing::SimulatedClock clock_{2};
   EventLog events_{&clock_};
   std::atomic<bool> generates_ = true;
+  std::atomic<bool> is_ready_ = true;
+  std::atomic<bool> has_plan_ = false;
+  std::atomic<bool> is_running_ = false;
   std::atomic<uint64_t> looks_ = 0;
   std::atomic<uint64_t> asks_ = 0;
   std::unique_ptr<FleetWatch> watch_;
 };
 
-TEST_F(FleetWatchTest, LooksOnceASecondWhereNobodyWatches) {
+TEST_F(FleetWatchTest, LooksOnceASecondWhileItGenerates) {
   clock_.SleepFor(absl::Milliseconds(10'100));
   EXPECT_EQ(looks_, 11u);
   EXPECT_EQ(asks_, 11u);
@@ -67,11 +78,20 @@ TEST_F(FleetWatchTest, LooksSeldomWhereThereIsNothingToDoAndNobodyWatches) {
   generates_ = false;
   clock_.SleepFor(absl::Milliseconds(60'100));
   EXPECT_NEAR(static_cast<double>(looks_), 13, 2);
-  generates_ = true;
-  clock_.SleepFor(absl::Seconds(5));  // until it is seen
-  const uint64_t seen = looks_;
-  clock_.SleepFor(absl::Seconds(10));
-  EXPECT_NEAR(static_cast<double>(looks_ - seen), 10, 1);
+  const auto looks_in_ten_seconds = [this] {
+    clock_.SleepFor(absl::Seconds(6));  // until the change is seen
+    const uint64_t seen = looks_;
+    clock_.SleepFor(absl::Seconds(10));
+    return static_cast<double>(looks_ - seen);
+  };
+  is_running_ = true;  // its prompt is computed
+  EXPECT_NEAR(looks_in_ten_seconds(), 10, 1);
+  is_running_ = false;
+  is_ready_ = false;
+  has_plan_ = true;  // it loads
+  EXPECT_NEAR(looks_in_ten_seconds(), 10, 1);
+  has_plan_ = false;  // it waits for workers
+  EXPECT_NEAR(looks_in_ten_seconds(), 2, 1);
 }
 
 TEST_F(FleetWatchTest, GivesUpdatesAsOftenAsAsked) {

@@ -87,6 +87,17 @@ TEST_F(ProductTest, BitsDoNotDependOnHowManyTokensGoTogether) {
   });
 }
 
+TEST_F(ProductTest, BitsDoNotDependOnWhatIsReadNext) {
+  const std::vector<std::byte> elsewhere(1 << 20);
+  ForEachCase([&](const KernelTable& table, const auto&,
+                  const WeightMatrix& matrix, const ActivationView& view) {
+    const ActivationView token = view.Tokens(0, 1);
+    WeightMatrix with_next = matrix;
+    with_next.next = elsewhere.data();
+    EXPECT_EQ(Product(table, with_next, token), Product(table, matrix, token));
+  });
+}
+
 TEST_F(ProductTest, BitsDoNotDependOnTheRangeOfRows) {
   ForEachCase([](const KernelTable& table, const auto&,
                  const WeightMatrix& matrix, const ActivationView& view) {
@@ -239,9 +250,9 @@ TEST_F(ProductTest, FloatWeightsTakeAnyNumberOfColumns) {
           const auto canonical = RandomWeights(type, rows, cols, random);
           const auto packed = Packed(*table, type, rows, cols, canonical);
           const auto input = MakeActivations(Encoding::kF32, 3, cols, random);
-          const auto got =
-              Product(*table, {type, table->layout, rows, cols, packed.data()},
-                      input.View());
+          const WeightMatrix weights = {type, table->layout, rows, cols,
+                                        packed.data()};
+          const auto got = Product(*table, weights, input.View());
           for (uint32_t i = 0; i < got.size(); ++i) {
             const auto expected = ExpectedProduct(
                 type, &canonical[i % rows * BytesOf(type, cols)], input.View(),
@@ -249,6 +260,10 @@ TEST_F(ProductTest, FloatWeightsTakeAnyNumberOfColumns) {
             ASSERT_NEAR(got[i], expected.value, expected.tolerance)
                 << CaseName(*table, type, Encoding::kF32) << " " << cols;
           }
+          const auto alone =
+              Product(*table, weights, input.View().Tokens(1, 1));
+          EXPECT_TRUE(std::equal(alone.begin(), alone.end(), &got[rows]))
+              << CaseName(*table, type, Encoding::kF32) << " " << cols;
         }
       }
     }
