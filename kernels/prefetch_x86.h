@@ -18,14 +18,14 @@
 namespace shoal::kernels {
 namespace {
 
-// Measured with weights of 300 MB in huge pages, in GB/s on one core: rows that
-// follow one another, pieces of 9 and of 36 KiB that lie apart, and blocks
-// whose words are not read in their order:
+// Measured with 300 MB of Q4_0 in huge pages, in GB/s on one core: rows that
+// follow one another, and pieces of 9 and of 36 KiB that lie apart; and rows of
+// Q6_K, whose words are not read in their order:
 //                                        rows   9  36  Q6_K
-//   Zen 4    no requests                   28  12  20     7
-//            into L1, 4 KiB ahead          28  14  20    14
-//            into L2, 8 KiB ahead          23  23  25    23
-//            and into L1, 2 KiB ahead      23  21  22    25
+//   Zen 4    no requests                   27  10  17     5
+//            into L1, 4 KiB ahead          26  10  17    17
+//            into L2, 8 KiB ahead          22  18  20    19
+//            and into L1, 2 KiB ahead      21  18  20    23
 // Its cores follow a stream by themselves, better than any request, but take
 // several tens of KiB to find one, and find none between a block's words. Those
 // of Intel gain by requests into L1 (10.2 instead of 6.9 GB/s with AVX2).

@@ -210,7 +210,8 @@ uint32_t UnitCompute::NextTaskRows(const TaskSplit& split) const {
   if (split.tokens >= kSumTokensMin) return split.many_tokens_rows;
   // The team gives each member an equal part of the list: each shall have the
   // same tasks, of half of what is left.
-  const uint64_t share = std::max(split.rows / team_.member_count(), 1ul);
+  const uint64_t share =
+      std::max<uint64_t>(split.rows / team_.member_count(), 1);
   const uint64_t left = (split.rows_left - 1) % share + 1;
   return static_cast<uint32_t>(std::clamp<uint64_t>(
       left / 2 / kTaskRows * kTaskRows, kTaskRows, kTaskRowsMax));
