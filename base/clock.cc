@@ -8,8 +8,8 @@
 namespace shoal::base {
 namespace {
 
-// The time of day may be set while a condition is waited for by it.
-constexpr absl::Duration kWaitMax = absl::Seconds(1);
+// More would not fit into the nanoseconds of the system's clock.
+constexpr absl::Duration kWaitMax = absl::Hours(24);
 
 class RealClock final : public Clock {
  public:
@@ -25,7 +25,7 @@ class RealClock final : public Clock {
     }
     const absl::Time now = Now();
     if (now >= deadline) return false;
-    cv.WaitUntil(mutex, absl::Now() + std::min(deadline - now, kWaitMax));
+    cv.WaitFor(mutex, std::min(deadline - now, kWaitMax));
     return Now() < deadline;
   }
   void NotifyAll(CondVar& cv) override { cv.NotifyAll(); }

@@ -61,6 +61,17 @@ class CondVar {
     return status == std::cv_status::no_timeout;
   }
 
+  // Returns false if `duration` passed, whatever was done to the time of day.
+  bool WaitFor(Mutex& mutex, absl::Duration duration)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    const auto status = cv_.wait_until(
+        lock,
+        std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(duration));
+    lock.release();
+    return status == std::cv_status::no_timeout;
+  }
+
   void NotifyOne() { cv_.notify_one(); }
   void NotifyAll() { cv_.notify_all(); }
 

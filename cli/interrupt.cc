@@ -40,6 +40,12 @@ InterruptWatcher::~InterruptWatcher() {
   close(pipe_[1]);
 }
 
+void InterruptWatcher::CallOnInterrupt(std::function<void()> on_interrupt) {
+  base::MutexLock lock(mutex_);
+  on_interrupt_ = std::move(on_interrupt);
+  if (on_interrupt_ && interrupted_) on_interrupt_();
+}
+
 void InterruptWatcher::Watch() {
   const sigset_t set = Signals();
   for (;;) {
@@ -50,6 +56,7 @@ void InterruptWatcher::Watch() {
     cancel_ = true;
     const char byte = 0;
     SHOAL_CHECK(write(pipe_[1], &byte, 1) == 1);
+    base::MutexLock lock(mutex_);
     if (on_interrupt_) on_interrupt_();
   }
 }

@@ -7,6 +7,9 @@
 #include <functional>
 #include <thread>
 
+#include "absl/base/thread_annotations.h"
+#include "base/mutex.h"
+
 namespace shoal::cli {
 
 // While it lives, the first signal sets the flags and calls `on_interrupt`; the
@@ -14,6 +17,7 @@ namespace shoal::cli {
 //
 // Threads: create it before any other thread, so that all of them leave the
 //          signals to it. Owns a thread; `on_interrupt` is called by it.
+//          Otherwise thread-safe.
 class InterruptWatcher {
  public:
   explicit InterruptWatcher(std::function<void()> on_interrupt = nullptr);
@@ -22,6 +26,12 @@ class InterruptWatcher {
   InterruptWatcher& operator=(const InterruptWatcher&) = delete;
 
   bool interrupted() const { return interrupted_; }
+
+  // Calls this from now on, instead; at once if there was a signal. Afterwards
+  // what was called before is not any more. Null: nothing.
+  // REQUIRES: it does not call this.
+  void CallOnInterrupt(std::function<void()> on_interrupt)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // For what can be cancelled. Others than a signal may set it, too.
   std::atomic<bool>& cancel() { return cancel_; }
@@ -32,7 +42,8 @@ class InterruptWatcher {
  private:
   void Watch();
 
-  const std::function<void()> on_interrupt_;
+  base::Mutex mutex_;  // held while it is called
+  std::function<void()> on_interrupt_ ABSL_GUARDED_BY(mutex_);
   std::atomic<bool> interrupted_ = false;
   std::atomic<bool> cancel_ = false;
   std::atomic<bool> ends_ = false;

@@ -4,12 +4,6 @@
 #include "absl/time/time.h"
 
 namespace shoal::cli {
-namespace {
-
-constexpr absl::Duration kInterval = absl::Seconds(1);
-
-}  // namespace
-
 RestKeeper::RestKeeper(coordinator::Coordinator& coordinator,
                        worker::RankEngine& rank0)
     : coordinator_(coordinator), rank0_(rank0), thread_([this] { Run(); }) {}
@@ -24,17 +18,16 @@ RestKeeper::~RestKeeper() {
 }
 
 void RestKeeper::Run() {
-  mutex_.Lock();
-  while (!ending_) {
-    const absl::Time next = absl::Now() + kInterval;
+  absl::Duration rest;
+  const auto look = [&] { rest = rank0_.Rest(); };
+  while (true) {
+    coordinator_.InTurn(look);
+    const absl::Time next = absl::Now() + rest;
+    base::MutexLock lock(mutex_);
     bool in_time = true;
     while (!ending_ && in_time) in_time = ended_.WaitUntil(mutex_, next);
-    if (ending_) break;
-    mutex_.Unlock();
-    coordinator_.InTurn([this] { rank0_.Rest(); });
-    mutex_.Lock();
+    if (ending_) return;
   }
-  mutex_.Unlock();
 }
 
 }  // namespace shoal::cli

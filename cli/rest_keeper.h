@@ -12,7 +12,7 @@
 
 namespace shoal::cli {
 
-// Calls RankEngine::Rest() of rank 0 about once a second, between what else is
+// Calls RankEngine::Rest() of rank 0 when it wants it, between what else is
 // asked of the ranks: passes look at the limits by themselves, but a chat or a
 // service may be long without one.
 // Threads: owns one, which the destructor joins.

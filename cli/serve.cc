@@ -37,9 +37,12 @@ constexpr uint32_t kWaitingMax = 240;
 constexpr uint32_t kSpareConnections = 16;
 static_assert(parallel::kSessionCountMax + kWaitingMax + kSpareConnections <=
               http::HttpServer::kConnectionCountMax);
-// How often the state of the fleet is looked at while nothing runs.
-constexpr absl::Duration kWatchInterval = absl::Milliseconds(300);
+// How often it is asked whether a worker went while nothing runs; of the rest
+// the queue is told.
+constexpr absl::Duration kWatchInterval = absl::Seconds(1);
 constexpr absl::Duration kRetryInterval = absl::Seconds(2);
+// How soon an interrupt is seen meanwhile.
+constexpr absl::Duration kRetryLook = absl::Milliseconds(300);
 // Requests in a trace: more than its events of devices cover.
 constexpr uint32_t kTracedRequestsMax = 10000;
 
@@ -94,7 +97,11 @@ absl::Status ServeUntilFault(Session& session, RequestQueue& queue,
                              InterruptWatcher& interrupt) {
   queue.SetReady(session.session_count());
   changes.SetServing();
-  const absl::Cleanup not_serving = [&] { changes.SetNotServing(); };
+  interrupt.CallOnInterrupt([&] { queue.Nudge(); });
+  const absl::Cleanup not_serving = [&] {
+    interrupt.CallOnInterrupt(nullptr);
+    changes.SetNotServing();
+  };
   Say(absl::StrCat("ready: ", session.session_count(),
                    " requests at a time, each of up to ",
                    session.coordinator().context_positions(), " tokens"));
@@ -135,7 +142,7 @@ bool Recover(Session& session, RequestQueue& queue,
     if (why.ok()) return true;
     const absl::Time next = absl::Now() + kRetryInterval;
     while (!interrupt.interrupted() && absl::Now() < next) {
-      absl::SleepFor(kWatchInterval);
+      absl::SleepFor(kRetryLook);
     }
   }
   return false;

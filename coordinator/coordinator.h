@@ -50,7 +50,7 @@ struct CoordinatorOptions {
   // As Membership::Options.
   std::vector<std::string> device_names;
   // A worker that is silent for heartbeat_timeout is lost.
-  absl::Duration heartbeat_interval = absl::Milliseconds(800);
+  absl::Duration heartbeat_interval = absl::Seconds(1);
   absl::Duration heartbeat_timeout = absl::Seconds(3);
   // Longest time for linking the ranks.
   absl::Duration connect_timeout = absl::Seconds(10);

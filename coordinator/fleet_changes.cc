@@ -88,6 +88,7 @@ absl::Status FleetChanges::Ask(const FleetChange& change,
     if (serving_) asked_ = asked;
   }
   if (is_away) return ChangeAway(change, on_news);
+  queue_.Nudge();
   for (;;) {
     std::deque<std::string> news;
     std::optional<absl::Status> result;

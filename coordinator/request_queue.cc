@@ -215,10 +215,17 @@ void RequestQueue::Stop(absl::Time deadline) {
 
 ServiceState RequestQueue::WaitForFault(absl::Time deadline) {
   base::MutexLock lock(mutex_);
-  while (state_ != ServiceState::kFailed) {
+  while (state_ != ServiceState::kFailed && !nudged_) {
     if (!changed_.WaitUntil(mutex_, deadline)) break;
   }
+  nudged_ = false;
   return state_;
+}
+
+void RequestQueue::Nudge() {
+  base::MutexLock lock(mutex_);
+  nudged_ = true;
+  changed_.NotifyAll();
 }
 
 ServiceState RequestQueue::state() const {

@@ -113,8 +113,10 @@ class RequestQueue {
   // has begun may go on for pass_grace; then it is aborted, and the plan ends.
   void Stop(absl::Time deadline);
 
-  // Waits until the state is kFailed or `deadline`.
+  // Waits until the state is kFailed, Nudge() or `deadline`.
   ServiceState WaitForFault(absl::Time deadline);
+  // Ends the wait that is or the next: there is something else to look at.
+  void Nudge();
 
   ServiceState state() const;
   absl::Status reason() const;  // of a state but kReady
@@ -153,6 +155,7 @@ class RequestQueue {
   ServiceState state_ ABSL_GUARDED_BY(mutex_) = ServiceState::kLoading;
   absl::Status reason_ ABSL_GUARDED_BY(mutex_);
   uint32_t session_count_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool nudged_ ABSL_GUARDED_BY(mutex_) = false;
   bool quits_ ABSL_GUARDED_BY(mutex_) = false;
   bool cancels_active_ ABSL_GUARDED_BY(mutex_) = false;
   bool drops_active_ ABSL_GUARDED_BY(mutex_) = false;

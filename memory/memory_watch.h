@@ -20,8 +20,8 @@ namespace shoal::memory {
 // what is missing, at least an eighth of what can be given; it comes back in
 // steps when there was room for a while.
 //
-// Cost:    about twenty short reads of /proc and /sys, at most once an
-//          `interval`.
+// Cost:    about ten short reads of /proc and /sys and a few for each limit,
+//          at most once an `interval`.
 // Threads: thread-compatible.
 // Failure: what cannot be read changes nothing.
 class MemoryWatch {

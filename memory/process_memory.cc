@@ -85,15 +85,19 @@ uint64_t StatBytes(const std::string& text, absl::string_view field) {
 
 // Adds what limits `group` and its parents. In a container the path seen from
 // outside may not exist inside; its parents then do.
+// REQUIRES: the machine is the first level.
 void AddCgroups(const CgroupFiles& files, std::string group,
                 std::vector<MemoryLevel>& levels) {
+  const uint64_t machine_bytes = levels[0].total_bytes;
   while (true) {
     const std::string folder = absl::StrCat(files.mount, group);
     for (const absl::string_view name : files.limits) {
       MemoryLevel level;
       level.name = absl::StrCat(folder, "/", name);
       const std::optional<uint64_t> limit = ReadNumber(level.name);
-      if (!limit.has_value()) continue;
+      // The machine is short before such a limit binds; v1 writes one of eight
+      // exbibytes where there is none.
+      if (!limit.has_value() || *limit >= machine_bytes) continue;
       const uint64_t usage =
           ReadNumber(absl::StrCat(folder, "/", files.usage)).value_or(0);
       const std::string stat =

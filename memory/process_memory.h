@@ -44,7 +44,8 @@ struct MemoryLevel {
 };
 
 // The machine first, then what limits the process's cgroup (v1 or v2) and its
-// parents. About twenty short reads.
+// parents to less than the machine has. About ten short reads, and three more
+// for each limit.
 // Errors: as ReadMachineMemory()
 absl::StatusOr<std::vector<MemoryLevel>> ReadMemoryLevels(
     const std::string& root_folder = "/");

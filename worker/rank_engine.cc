@@ -19,8 +19,12 @@ namespace shoal::worker {
 namespace {
 
 // Idle ranks wait for the next pass for as long as it takes; the control plane
-// notices a coordinator that is gone and aborts.
-constexpr absl::Duration kIdleSlice = absl::Seconds(1);
+// notices a coordinator that is gone and aborts. Meanwhile they look at their
+// memory: seldom, sooner after a look that changed something, since a shortage
+// goes on for a while, and at once while there is a step left to take.
+constexpr absl::Duration kRestLook = absl::Seconds(2);
+constexpr absl::Duration kRestAgain = absl::Milliseconds(600);
+constexpr absl::Duration kRestStep = absl::Milliseconds(50);
 // How long a rank polls for a frame before it sleeps: between passes hardly,
 // within one for as long as ranks usually differ when single tokens are
 // computed. Beside longer waits the time to wake up is nothing.
@@ -181,7 +185,7 @@ absl::Status RankEngine::Serve() {
   SHOAL_CHECK(runner_ != nullptr && loaded_->setup().rank != 0);
   const auto channels = Channels();
   while (true) {
-    auto frame = channels->To(0).Receive(absl::Now() + kIdleSlice);
+    auto frame = channels->To(0).Receive(absl::Now() + RestTime());
     if (absl::IsDeadlineExceeded(frame.status())) {
       if (absl::Status idle = AdaptMemory(); !idle.ok()) return Fail(idle);
       continue;
@@ -206,20 +210,28 @@ absl::Status RankEngine::ServePass(const transport::Frame& frame) {
   return RunLocally(served_, {}, {});
 }
 
-void RankEngine::Rest() {
-  if (runner_ == nullptr) return;
+absl::Duration RankEngine::RestTime() const {
+  if (wish_) return kRestStep;
+  return wished_ ? kRestAgain : kRestLook;
+}
+
+absl::Duration RankEngine::Rest() {
+  if (runner_ == nullptr) return kRestLook;
   {
     base::MutexLock lock(mutex_);
-    if (!aborted_.ok()) return;
+    if (!aborted_.ok()) return kRestLook;
   }
   if (absl::Status adapted = AdaptMemory(); !adapted.ok()) {
     Fail(adapted).IgnoreError();
   }
+  return RestTime();
 }
 
 absl::Status RankEngine::AdaptMemory() {
   if (!watch_) return absl::OkStatus();
-  if (auto wish = watch_->Poll(); wish.has_value()) {
+  auto wish = watch_->Poll();
+  wished_ = wish.has_value();
+  if (wished_) {
     if (!wish_) resident_bytes_before_ = loaded_->facts().resident_bytes;
     wish_ = std::move(wish);
   }

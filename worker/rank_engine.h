@@ -68,10 +68,10 @@ class RankEngine final : public parallel::Rank {
                        std::span<const float> residual,
                        std::span<float> logits) override;
   absl::Status Serve() override;
-  // Rank 0, about once a second while no pass runs: gives memory up or takes
-  // some, as other ranks do in Serve(). Nothing without a plan. An error is
-  // that of the next RunPass().
-  void Rest();
+  // Rank 0, while no pass runs: gives memory up or takes some, as other ranks
+  // do in Serve(). Returns when to call it again. Nothing without a plan. An
+  // error is that of the next RunPass().
+  absl::Duration Rest();
   void Abort(absl::Status why) override;
   void Unload() override;
   parallel::RankReport Report() const override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -96,6 +96,8 @@ class RankEngine final : public parallel::Rank {
   absl::Status ServePass(const transport::Frame& frame);
   // Between passes: gives memory up or takes some, as the watch wishes.
   absl::Status AdaptMemory();
+  // How long to wait before the next, while there is no pass.
+  absl::Duration RestTime() const;
   void NoteMemory() ABSL_LOCKS_EXCLUDED(mutex_);
   void TellMemory(const memory::MemoryWatch::Wish& wish) const;
   absl::Status OpenPass(const parallel::Pass& pass);
@@ -117,6 +119,7 @@ class RankEngine final : public parallel::Rank {
   std::optional<memory::MemoryWatch> watch_;
   // Of the watch, until it is fulfilled.
   std::optional<memory::MemoryWatch::Wish> wish_;
+  bool wished_ = false;  // at the last look
   uint64_t resident_bytes_before_ = 0;  // when it was made
   std::unique_ptr<transport::Network> network_;
   std::unique_ptr<PassRunner> runner_;

@@ -24,7 +24,6 @@ TEST(RealClockTest, AWaitEndsAtItsDeadlineAndNotBefore) {
   Clock& clock = Clock::Real();
   Mutex mutex;
   CondVar never;
-  // Longer than the slices that the clock waits in.
   const absl::Time deadline = clock.Now() + absl::Milliseconds(1300);
   MutexLock lock(mutex);
   while (clock.WaitUntil(never, mutex, deadline)) {

@@ -26,6 +26,21 @@ TEST(InterruptWatcherTest, TheFirstSignalSetsTheFlagsAndCallsBack) {
   }
 }
 
+TEST(InterruptWatcherTest, WhomItCallsCanChangeAndIsCalledLateToo) {
+  int before = 0;
+  std::atomic<int> after = 0;
+  InterruptWatcher watcher([&] { ++before; });
+  watcher.CallOnInterrupt([&] { ++after; });
+  EXPECT_EQ(after, 0);
+  kill(getpid(), SIGINT);
+  while (after == 0) {
+  }
+  EXPECT_EQ(before, 0);
+  int late = 0;
+  watcher.CallOnInterrupt([&] { ++late; });
+  EXPECT_EQ(late, 1);
+}
+
 TEST(InterruptWatcherTest, ACancelFromElsewhereIsNoInterrupt) {
   InterruptWatcher watcher;
   watcher.cancel() = true;

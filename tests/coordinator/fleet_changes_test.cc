@@ -226,6 +226,17 @@ TEST_F(FleetChangesTest, ReplanTakesInWhoJoinedLater) {
   EXPECT_THAT(Ranks(), ElementsAre("desk", "pi3", "pi4", "pi5"));
 }
 
+TEST_F(FleetChangesTest, AskingEndsTheWaitOfTheOwner) {
+  absl::Status answer = absl::UnknownError("not asked");
+  std::thread asker([&] {
+    answer = changes_->Ask({Kind::kReplan, "", kPatience}, [](auto) {});
+  });
+  EXPECT_EQ(queue_->WaitForFault(absl::InfiniteFuture()), ServiceState::kReady);
+  EXPECT_TRUE(changes_->Work(nullptr).ok());
+  asker.join();
+  EXPECT_TRUE(answer.ok()) << answer;
+}
+
 TEST_F(FleetChangesTest, RequestsUnderWayFinishFirstWhileNewOnesWait) {
   const auto running = Submit(6);
   AwaitPasses(1);

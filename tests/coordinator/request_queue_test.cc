@@ -346,6 +346,16 @@ TEST_F(RequestQueueTest, AFaultEndsAllAndAnotherPlanServesAgain) {
   EXPECT_TRUE(EndOf(*Submit({5}, 3)).ok());
 }
 
+TEST_F(RequestQueueTest, ANudgeEndsOneWaitForAFault) {
+  Load(1);
+  queue_->Nudge();
+  EXPECT_EQ(queue_->WaitForFault(absl::InfiniteFuture()),
+            ServiceState::kReady);
+  const absl::Time soon = absl::Now() + absl::Milliseconds(20);
+  EXPECT_EQ(queue_->WaitForFault(soon), ServiceState::kReady);
+  EXPECT_GE(absl::Now(), soon);
+}
+
 TEST_F(RequestQueueTest, NotReadySaysWhy) {
   Load(1);
   const auto stream = Submit({5}, 30);

@@ -127,6 +127,9 @@ TEST_F(ProcessMemoryTest, LimitsAboveTheMachineChangeNothing) {
   ASSERT_TRUE(memory.ok()) << memory.status();
   EXPECT_EQ(memory->available_bytes, 6 * kGiB);
   EXPECT_EQ(memory->limited_by, "machine");
+  const auto levels = ReadMemoryLevels(folder_.path());
+  ASSERT_TRUE(levels.ok()) << levels.status();
+  EXPECT_EQ(levels->size(), 1u);
 }
 
 TEST_F(ProcessMemoryTest, EveryLimitIsALevelAndAllOfItsCacheCanBeReclaimed) {

@@ -188,9 +188,11 @@ TEST_F(MemoryChangeTest, RankZeroGivesMemoryUpWhileItRestsAndGoesOnAfter) {
   SetCap(kBudget);
   Start(1);
   std::vector<float> rested = Passes(2);
+  const absl::Duration calm = fleet_->rank(0).Rest();
   SetCap(kBudget / 4);
-  fleet_->rank(0).Rest();
+  EXPECT_LT(fleet_->rank(0).Rest(), calm) << "it looks again soon";
   EXPECT_LE(fleet_->Reports()[0].resident_bytes, kBudget / 4);
+  EXPECT_EQ(fleet_->rank(0).Rest(), calm);
   const std::vector<float> after = Passes(2);
   rested.insert(rested.end(), after.begin(), after.end());
   EXPECT_EQ(rested, undisturbed);
