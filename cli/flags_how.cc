@@ -220,6 +220,7 @@ coordinator::PlanOptions PlanOptionsOf(const HowFlags& flags,
   options.run.context_positions = flags.context;
   options.run.data_timeout = flags.data_timeout;
   options.run.trace = !flags.trace.empty();
+  options.run.share_memory = local;
   options.run.transport = flags.transport.value_or(Transport::kTcp);
   if (flags.context == 0) {
     options.run.context_positions =

@@ -61,6 +61,7 @@ void FillOptions(const parallel::RunOptions& from, proto::RunOptions& to) {
   to.set_trace(from.trace);
   to.set_session_count(from.session_count);
   to.set_seal_links(from.seal_links);
+  to.set_share_memory(from.share_memory);
 }
 
 bool IsRate(double rate) { return std::isfinite(rate) && rate >= 0; }

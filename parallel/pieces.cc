@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "parallel/reduce.h"
 
 namespace shoal::parallel {
 
@@ -55,6 +56,18 @@ uint32_t PieceTokens(uint64_t bytes_per_token) {
 
 uint64_t PiecePayloadMax(uint64_t bytes_per_token) {
   return PieceTokens(bytes_per_token) * bytes_per_token;
+}
+
+uint64_t SharedBytes(const Plan& plan, uint64_t hidden) {
+  // Larger would leave the caches before it is read.
+  constexpr uint64_t kBytesMax = uint64_t{1} << 21;
+  const uint64_t row_bytes = hidden * BytesOf(plan.payload);
+  const uint64_t tokens = (uint64_t{plan.chunk_tokens} + 1) / 2;
+  const uint64_t pieces = tokens / PieceTokens(row_bytes) + 1;
+  // Each with its header, at a multiple of 64.
+  const uint64_t around = transport::kFrameHeaderBytes + 64;
+  return std::clamp<uint64_t>(tokens * row_bytes + pieces * around, 1,
+                              kBytesMax);
 }
 
 absl::Status SendBlock(std::span<Channel* const> channels, const BlockKey& key,

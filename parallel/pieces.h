@@ -15,6 +15,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "parallel/plan.h"
 #include "transport/channel.h"
 #include "transport/frame.h"
 
@@ -38,6 +39,11 @@ uint32_t PieceTokens(uint64_t bytes_per_token);
 
 // Largest payload that blocks of such tokens make.
 uint64_t PiecePayloadMax(uint64_t bytes_per_token);
+
+// Memory for one direction of a link between two processes of one machine: of
+// the partial sums of half of the longest pass, since ranks send half after
+// half, as much as is worth sharing. At least 1.
+uint64_t SharedBytes(const Plan& plan, uint64_t hidden);
 
 // Sends `tokens` tokens of `bytes_per_token` each to every one of `channels`.
 // `write` fills the bytes of the tokens [begin, begin + count), once per piece.

@@ -61,6 +61,9 @@ struct RunOptions {
   // of a machine have more threads than it has cores, for then the one that
   // polls keeps the one that it waits for from running.
   bool may_poll = true;
+  // Whether all ranks are processes of one user on one machine, and may hand
+  // each other large messages in memory that they share.
+  bool share_memory = false;
   // Whether ranks record what they do when, for Rank::Trace().
   bool trace = false;
   // Whether data links are encrypted and authenticated, by keys that come from

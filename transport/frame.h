@@ -38,6 +38,10 @@ enum class FrameType : uint16_t {
 inline constexpr FrameType kFrameTypeLast = FrameType::kMeasure;
 // Of the frame around an encrypted one (sealed_frame.h); never inside.
 inline constexpr uint16_t kSealedFrameType = 9;
+// Of what stands for a frame in shared memory, and of the offer of such memory
+// (shared_link.h).
+inline constexpr uint16_t kSharedFrameType = 10;
+inline constexpr uint16_t kShareOfferType = 11;
 
 // "kInput", or "type 77".
 std::string ToString(FrameType type);

@@ -32,6 +32,10 @@ absl::Status CheckOptions(const NetworkOptions& options) {
     return Bad("high_water_mark", options.high_water_mark,
                absl::StrCat("1 to ", kHighWaterMarkLimit));
   }
+  if (options.shared_bytes > kPayloadBytesLimit) {
+    return Bad("shared_bytes", options.shared_bytes,
+               absl::StrCat("<= ", kPayloadBytesLimit));
+  }
   if (options.silence_max < absl::Seconds(2) ||
       options.silence_max > absl::Hours(1)) {
     return absl::InvalidArgumentError(absl::StrCat(

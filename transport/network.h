@@ -40,6 +40,11 @@ struct NetworkOptions {
   // Frames that wait at each end of a link, per direction; >= 1. Buffers hold
   // at most 2 * high_water_mark * payload_bytes_max each way.
   uint32_t high_water_mark = 16;
+  // For processes of one user on one machine, in both: each direction of a link
+  // has so much memory that both see, for messages of 64 KiB and more
+  // (shared_link.h). 0: none. Not used in memory, by ZeroMQ, and where links are
+  // sealed.
+  size_t shared_bytes = 0;
   // A host that answers nothing for this long is gone; >= 2 s, in whole
   // seconds. In memory: not used.
   absl::Duration silence_max = absl::Seconds(4);

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "transport/sealed_link.h"
+#include "transport/shared_link.h"
 #include "transport/tcp_door.h"
 #include "transport/tcp_socket.h"
 #include "transport/tcp_stream.h"
@@ -59,29 +60,41 @@ class TcpLink final : public Link {
   std::optional<TcpStream> stream_;
 };
 
+// With what the options want around it. The link itself is for
+// SealedLink::Inner() of them where they want sealing.
+std::unique_ptr<Link> Around(const LinkOptions& options, bool listening,
+                             std::unique_ptr<Link> link) {
+  if (const auto& secret = options.network.seal_secret) {
+    return std::make_unique<SealedLink>(options, *secret, listening,
+                                        std::move(link));
+  }
+  if (options.network.shared_bytes > 0) {
+    return std::make_unique<SharedLink>(options, std::move(link));
+  }
+  return link;
+}
+
+LinkOptions InnerOf(const LinkOptions& options) {
+  return options.network.seal_secret ? SealedLink::Inner(options) : options;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Link>> TcpNetwork::ListenLink(
     const LinkOptions& options) {
-  const auto& secret = options.network.seal_secret;
-  const LinkOptions inner = secret ? SealedLink::Inner(options) : options;
+  const LinkOptions inner = InnerOf(options);
   SHOAL_ASSIGN_OR_RETURN(auto door, TcpDoor::Open(inner));
-  auto link = std::make_unique<TcpLink>(inner, std::move(door));
-  if (!secret) return link;
-  return std::make_unique<SealedLink>(options, *secret, /*listening=*/true,
-                                      std::move(link));
+  return Around(options, /*listening=*/true,
+                std::make_unique<TcpLink>(inner, std::move(door)));
 }
 
 absl::StatusOr<std::unique_ptr<Link>> TcpNetwork::DialLink(
     const LinkOptions& options, const std::string& endpoint,
     absl::Time deadline) {
-  const auto& secret = options.network.seal_secret;
-  const LinkOptions inner = secret ? SealedLink::Inner(options) : options;
+  const LinkOptions inner = InnerOf(options);
   SHOAL_ASSIGN_OR_RETURN(UniqueFd fd, DialTcp(inner, endpoint, deadline));
-  auto link = std::make_unique<TcpLink>(inner, endpoint, std::move(fd));
-  if (!secret) return link;
-  return std::make_unique<SealedLink>(options, *secret, /*listening=*/false,
-                                      std::move(link));
+  return Around(options, /*listening=*/false,
+                std::make_unique<TcpLink>(inner, endpoint, std::move(fd)));
 }
 
 }  // namespace shoal::transport

@@ -94,6 +94,7 @@ absl::StatusOr<parallel::RunOptions> OptionsFromProto(
   to.may_poll = from.may_poll();
   to.trace = from.trace();
   to.seal_links = from.seal_links();
+  to.share_memory = from.share_memory();
   to.f32_activations = from.f32_activations();
   to.context_positions = from.context_positions();
   to.logits_rows_max = from.logits_rows_max();

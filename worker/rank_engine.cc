@@ -129,6 +129,10 @@ absl::StatusOr<std::map<uint32_t, std::string>> RankEngine::Listen() {
     options.peers[peer] = setup.plan.device_names[peer];
   }
   if (options.peers.empty()) return std::map<uint32_t, std::string>();
+  if (setup.options.share_memory) {
+    options.shared_bytes =
+        parallel::SharedBytes(setup.plan, loaded_->spec().hidden);
+  }
   options.polling_time = PollingTime(kIdlePolling);
   network_ = options_.make_network(setup.options.transport, options);
   return network_->Listen();

@@ -11,13 +11,14 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "tests/transport/queue_link.h"
 #include "transport/frame.h"
 
 namespace shoal::transport {
 namespace {
 
 using ::testing::HasSubstr;
-using Message = std::vector<std::byte>;
+using Message = QueueLink::Message;
 
 constexpr absl::Time kNever = absl::InfiniteFuture();
 constexpr security::SecretKey kSecret = {9, 9};
@@ -26,39 +27,6 @@ std::vector<std::byte> BytesOf(const std::string& text) {
   const auto bytes = std::as_bytes(std::span(text));
   return {bytes.begin(), bytes.end()};
 }
-
-// What is sent lies in a queue, where a test may change it.
-class QueueLink final : public Link {
- public:
-  QueueLink(std::deque<Message>& in, std::deque<Message>& out)
-      : in_(in), out_(out) {}
-
-  const std::string& endpoint() const override { return endpoint_; }
-  absl::Status Send(std::span<const std::byte> head,
-                    std::span<const std::byte> tail, absl::Time) override {
-    if (is_full) return absl::DeadlineExceededError("");
-    Message message(head.begin(), head.end());
-    message.insert(message.end(), tail.begin(), tail.end());
-    out_.push_back(std::move(message));
-    return absl::OkStatus();
-  }
-  absl::StatusOr<std::span<std::byte>> Receive(absl::Time) override {
-    if (in_.empty()) return absl::DeadlineExceededError("");
-    received_ = std::move(in_.front());
-    in_.pop_front();
-    return std::span(received_);
-  }
-  void KeepPeer() override {}
-  void set_polling_time(absl::Duration) override {}
-
-  bool is_full = false;
-
- private:
-  std::deque<Message>& in_;
-  std::deque<Message>& out_;
-  Message received_;
-  const std::string endpoint_ = "tcp://127.0.0.1:1";
-};
 
 class SealedLinkTest : public ::testing::Test {
  protected:

@@ -40,11 +40,25 @@ class SealedTcpFactory final : public TcpFactory {
   }
 };
 
+// Whose large frames go through memory, as far as there is room: little, so
+// that many go through the socket, too.
+class SharingTcpFactory final : public TcpFactory {
+ public:
+  std::unique_ptr<Network> Make(const NetworkOptions& options) override {
+    NetworkOptions sharing = options;
+    sharing.shared_bytes = 2 * NetworkTest::kPayloadBytesMax;
+    return TcpFactory::Make(sharing);
+  }
+};
+
 constexpr NetworkFactoryMaker kMake = [] {
   return std::unique_ptr<NetworkFactory>(new TcpFactory);
 };
 constexpr NetworkFactoryMaker kMakeSleeping = [] {
   return std::unique_ptr<NetworkFactory>(new SleepingTcpFactory);
+};
+constexpr NetworkFactoryMaker kMakeSharing = [] {
+  return std::unique_ptr<NetworkFactory>(new SharingTcpFactory);
 };
 constexpr NetworkFactoryMaker kMakeSealed = [] {
   return std::unique_ptr<NetworkFactory>(new SealedTcpFactory);
@@ -53,6 +67,8 @@ constexpr NetworkFactoryMaker kMakeSealed = [] {
 INSTANTIATE_TEST_SUITE_P(Tcp, NetworkTest,
                          ::testing::Values(kMake, kMakeSleeping));
 INSTANTIATE_TEST_SUITE_P(Tcp, SocketNetworkTest, ::testing::Values(kMake));
+INSTANTIATE_TEST_SUITE_P(SharingTcp, NetworkTest,
+                         ::testing::Values(kMakeSharing));
 INSTANTIATE_TEST_SUITE_P(SealedTcp, NetworkTest,
                          ::testing::Values(kMakeSealed));
 INSTANTIATE_TEST_SUITE_P(SealedTcp, SocketNetworkTest,

@@ -1,0 +1,68 @@
+// A link whose large messages go through memory that both processes share.
+
+#ifndef SHOAL_TRANSPORT_SHARED_LINK_H_
+#define SHOAL_TRANSPORT_SHARED_LINK_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "transport/link.h"
+#include "transport/shared_area.h"
+
+namespace shoal::transport {
+
+// For two processes of one user on one machine. Everything that orders, wakes
+// or fails is the link's below: a large message is written into an area and a
+// small one, which says where, goes over that link. Before its first large
+// message an end offers its area; until the peer has attached it, and whenever
+// there is no room in it, messages go over the link as they are. So nothing
+// waits for the area, and a peer that cannot attach it is served as well.
+//
+// Cost:     a copy of each large message, where a socket takes two and the
+//           kernel's work.
+// Memory:   NetworkOptions::shared_bytes for each direction, of which only what
+//           is used is taken.
+// Threads:  as of Link.
+// Failure:  beside those of Link, Receive() gives kDataLoss for a message that
+//           says a place that is not in the area.
+class SharedLink final : public Link {
+ public:
+  // Shorter messages are as fast over the link.
+  static constexpr size_t kBytesMin = size_t{1} << 16;
+
+  // REQUIRES: options.network.shared_bytes > 0.
+  SharedLink(const LinkOptions& options, std::unique_ptr<Link> inner);
+
+  const std::string& endpoint() const override { return inner_->endpoint(); }
+  absl::Status Send(std::span<const std::byte> head,
+                    std::span<const std::byte> tail,
+                    absl::Time deadline) override;
+  absl::StatusOr<std::span<std::byte>> Receive(absl::Time deadline) override;
+  void KeepPeer() override { inner_->KeepPeer(); }
+  void set_polling_time(absl::Duration time) override {
+    inner_->set_polling_time(time);
+  }
+
+ private:
+  // Makes the area and offers it, once.
+  absl::Status Offer(absl::Time deadline);
+  void Accept(std::span<const std::byte> offer);
+
+  const size_t area_bytes_;
+  const std::unique_ptr<Link> inner_;
+  std::optional<SharedArea> out_;
+  bool offered_ = false;  // or it turned out that there is none
+  std::optional<AttachedArea> in_;
+  bool in_use_ = false;  // the last message received is in in_
+};
+
+}  // namespace shoal::transport
+
+#endif  // SHOAL_TRANSPORT_SHARED_LINK_H_
