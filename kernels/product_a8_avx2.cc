@@ -2,14 +2,15 @@
 //
 // A vector holds 4 quants (one word) of each of 8 rows, and meets 4 activations
 // of one token in every lane, so each lane sums its own row: exact integers
-// within a block of 32, then one float multiply-add per block, blocks in order.
-// A token's operations are the same in every template instance, so its bits do
-// not depend on how many tokens go together.
+// within 32 elements, then one float multiply-add for these (and for blocks of
+// 256 another), in order. A token's operations are the same in every template
+// instance, so its bits do not depend on how many tokens go together.
 //
 // What limits these loops is the number of instructions, so sums of 16 rows and
 // 4 tokens are kept even though the float ones spill, and the loops over words
-// are unrolled by 2 only: in full, GCC 12 loads all words first and spills
-// those too (measured: 58 instead of 47 GMAC/s for Q4_0).
+// are unrolled by 2 only where there are several tokens: in full, GCC 12 loads
+// all words first and spills those too (measured: 58 instead of 47 GMAC/s for
+// Q4_0).
 //
 // _mm256_maddubs_epi16 multiplies unsigned by signed bytes and adds two
 // products into an i16 with saturation; each kernel says why it cannot
@@ -20,6 +21,7 @@
 #include "kernels/avx2.h"
 #include "kernels/isa.h"
 #include "kernels/prefetch_x86.h"
+#include "kernels/product_types_k_avx2.h"
 #include "kernels/tile.h"
 
 namespace shoal::kernels::avx2 {
@@ -39,7 +41,8 @@ struct Q4_0 {
 
   template <int T>
   static inline void Dot(const std::byte* block, const A8Tokens& input,
-                         Accumulators<T>& acc) {
+                         const Ahead& ahead, Accumulators<T>& acc) {
+    ahead.Request(0, kParts, kBlockBytes);
     __m256i sums[T][kHalves];
     for (int t = 0; t < T; ++t) {
       const __m256i offset = _mm256_mullo_epi16(
@@ -81,7 +84,8 @@ struct Q8_0 {
 
   template <int T>
   static inline void Dot(const std::byte* block, const A8Tokens& input,
-                         Accumulators<T>& acc) {
+                         const Ahead& ahead, Accumulators<T>& acc) {
+    ahead.Request(0, kParts, kBlockBytes);
     __m256i sums[T][kHalves];
     for (int t = 0; t < T; ++t) {
       for (int h = 0; h < kHalves; ++h) sums[t][h] = _mm256_setzero_si256();
@@ -107,155 +111,9 @@ struct Q8_0 {
   }
 };
 
-// Quants 0-15 with a minimum: scale * sum(n a) - min * sum(a). The i16 sums
-// fit as for Q4_0: 8 words of at most 3810.
-struct Q4_K {
-  static constexpr uint32_t kParts = 8;
-  static constexpr uint32_t kBlockBytes = 144;
-
-  template <int T>
-  static inline void Dot(const std::byte* block, const A8Tokens& input,
-                         Accumulators<T>& acc) {
-    Q4KScales scales[kHalves];
-    for (int h = 0; h < kHalves; ++h) ReadQ4KScales(block, h, scales[h]);
-    // sum(a) times the activation scale, for the 8 parts.
-    alignas(32) float scaled_sums[T][8];
-    for (int t = 0; t < T; ++t) {
-      const __m256i block_sums = SumPairs(_mm256_loadu_si256(
-          reinterpret_cast<const __m256i*>(input.sums + 2 * t * input.blocks)));
-      const __m256 block_scales =
-          _mm256_loadu_ps(input.scales + t * input.blocks);
-      _mm256_store_ps(
-          scaled_sums[t],
-          _mm256_mul_ps(_mm256_cvtepi32_ps(block_sums), block_scales));
-    }
-#pragma GCC unroll 1
-    for (int part = 0; part < 8; ++part) {
-      const A8Tokens from = input.From(part);
-      __m256i sums[T][kHalves];
-      PartSums<T>(block + 256 + part / 2 * 8 * 64, part % 2 * 4, from, sums);
-      const __m256 part_scales[kHalves] = {scales[0].scales[part],
-                                           scales[1].scales[part]};
-      AddScaled<T>(sums, part_scales, from, acc);
-      for (int t = 0; t < T; ++t) {
-        const __m256 sum = _mm256_set1_ps(scaled_sums[t][part]);
-        for (int h = 0; h < kHalves; ++h) {
-          acc[t][h] = _mm256_fnmadd_ps(scales[h].mins[part], sum, acc[t][h]);
-        }
-      }
-    }
-  }
-
-  // Integer sums of the part in the low (shift 0) or high (4) nibbles of 8
-  // words.
-  template <int T>
-  static inline void PartSums(const std::byte* words, int shift,
-                              const A8Tokens& input,
-                              __m256i (&sums)[T][kHalves]) {
-    const __m128i bits = _mm_cvtsi32_si128(shift);
-    for (int t = 0; t < T; ++t) {
-      for (int h = 0; h < kHalves; ++h) sums[t][h] = _mm256_setzero_si256();
-    }
-#pragma GCC unroll 2
-    for (int w = 0; w < 8; ++w) {
-      __m256i quants[kHalves];
-      for (int h = 0; h < kHalves; ++h) {
-        quants[h] = And15(_mm256_srl_epi16(LoadWord(words, w, h), bits));
-      }
-      for (int t = 0; t < T; ++t) {
-        const __m256i a = Broadcast4(input.QuantsOf(t) + 4 * w);
-        for (int h = 0; h < kHalves; ++h) {
-          sums[t][h] =
-              _mm256_add_epi16(sums[t][h], _mm256_maddubs_epi16(quants[h], a));
-        }
-      }
-    }
-    for (int t = 0; t < T; ++t) {
-      for (int h = 0; h < kHalves; ++h) sums[t][h] = SumPairs(sums[t][h]);
-    }
-  }
-};
-
-// Signed quants of magnitude <= 32 by |w| * (a with the sign of w): two
-// products are at most 2 * 32 * 127 = 8128, the 4 words under one scale 32512 <
-// 32768. With scales of magnitude <= 128 the 8 words of a part then stay below
-// 2^24, so that the conversion to float is exact.
-struct Q6_K {
-  static constexpr uint32_t kParts = 8;
-  static constexpr uint32_t kBlockBytes = 210;
-
-  template <int T>
-  static inline void Dot(const std::byte* block, const A8Tokens& input,
-                         Accumulators<T>& acc) {
-    const __m256 factors[kHalves] = {LoadHalfs(block + kQ6KFactors),
-                                     LoadHalfs(block + kQ6KFactors + 16)};
-#pragma GCC unroll 1
-    for (int part = 0; part < 8; ++part) {
-      const A8Tokens from = input.From(part);
-      __m256i sums[T][kHalves];
-      for (int t = 0; t < T; ++t) {
-        for (int h = 0; h < kHalves; ++h) sums[t][h] = _mm256_setzero_si256();
-      }
-      AddHalfPart<T>(block, part, 0, from, sums);
-      AddHalfPart<T>(block, part, 1, from, sums);
-      AddScaled<T>(sums, factors, from, acc);
-    }
-  }
-
-  // Adds the 16 products under one scale, times that scale.
-  template <int T>
-  static inline void AddHalfPart(const std::byte* block, int part, int index,
-                                 const A8Tokens& input,
-                                 __m256i (&sums)[T][kHalves]) {
-    __m256i products[T][kHalves];
-    for (int t = 0; t < T; ++t) {
-      for (int h = 0; h < kHalves; ++h) {
-        products[t][h] = _mm256_setzero_si256();
-      }
-    }
-#pragma GCC unroll 2
-    for (int w = 4 * index; w < 4 * index + 4; ++w) {
-      __m256i quants[kHalves], sizes[kHalves];
-      for (int h = 0; h < kHalves; ++h) {
-        quants[h] = Q6KQuants(block, part, w, h);
-        sizes[h] = _mm256_abs_epi8(quants[h]);
-      }
-      for (int t = 0; t < T; ++t) {
-        const __m256i a = Broadcast4(input.QuantsOf(t) + 4 * w);
-        for (int h = 0; h < kHalves; ++h) {
-          products[t][h] = _mm256_add_epi16(
-              products[t][h],
-              _mm256_maddubs_epi16(sizes[h], _mm256_sign_epi8(a, quants[h])));
-        }
-      }
-    }
-    for (int h = 0; h < kHalves; ++h) {
-      const __m256i scale = Q6KScale(block, 2 * part + index, h);
-      // The scale in both i16 of a lane.
-      const __m256i pair =
-          _mm256_or_si256(_mm256_slli_epi32(scale, 16),
-                          _mm256_and_si256(scale, _mm256_set1_epi32(0xffff)));
-      for (int t = 0; t < T; ++t) {
-        sums[t][h] = _mm256_add_epi32(sums[t][h],
-                                      _mm256_madd_epi16(products[t][h], pair));
-      }
-    }
-  }
-};
-
 // How far ahead of the block that is multiplied memory is asked for, where the
 // processor does not follow rows fast enough by itself (prefetch_x86.h).
 constexpr uint32_t kPrefetchBytes = 4096;
-
-template <uint32_t kBytes>
-[[gnu::always_inline]] inline void Prefetch(const Prefetcher& prefetcher,
-                                            const std::byte* data) {
-  const std::byte* ahead = prefetcher.AheadOf(data);
-  if (ahead == nullptr) return;
-  for (uint32_t offset = 0; offset < kBytes; offset += 64) {
-    prefetcher.Request(ahead, data, offset);
-  }
-}
 
 // T tokens from `token` on against one tile, which is full or not.
 template <typename Type, int T, bool kFull>
@@ -273,12 +131,12 @@ void DotTile(const Tile& tile, const ActivationView& input, uint32_t token,
   const std::byte* data = tile.data;
   for (uint64_t block = 0; block < blocks / Type::kParts; ++block) {
     if constexpr (kFull) {
-      Prefetch<Type::kBlockBytes * kTileRows>(prefetcher, data);
-      Type::template Dot<T>(data, tokens, acc);
+      const Ahead ahead = {prefetcher, prefetcher.AheadOf(data), data};
+      Type::template Dot<T>(data, tokens, ahead, acc);
       data += Type::kBlockBytes * kTileRows;
     } else {
       Type::template Dot<T>(BlockAt(tile, block, 1, Type::kBlockBytes, scratch),
-                            tokens, acc);
+                            tokens, Ahead{prefetcher, nullptr, nullptr}, acc);
     }
     tokens = tokens.From(Type::kParts);
   }
@@ -338,9 +196,9 @@ void ProductA8(const WeightMatrix& weights, uint32_t row_begin,
     case WeightType::kQ8_0:
       return Rows<Q8_0>(weights, row_begin, row_end, input, output);
     case WeightType::kQ4_K:
-      return Rows<Q4_K>(weights, row_begin, row_end, input, output);
+      return Rows<ByPairs<Q4_K>>(weights, row_begin, row_end, input, output);
     case WeightType::kQ6_K:
-      return Rows<Q6_K>(weights, row_begin, row_end, input, output);
+      return Rows<ByPairs<Q6_K>>(weights, row_begin, row_end, input, output);
     case WeightType::kQ4_1:
       return Rows<ByTraits<Q4_1Blocks>>(weights, row_begin, row_end, input,
                                         output);
@@ -351,14 +209,11 @@ void ProductA8(const WeightMatrix& weights, uint32_t row_begin,
       return Rows<ByTraits<Q5_1Blocks>>(weights, row_begin, row_end, input,
                                         output);
     case WeightType::kQ2_K:
-      return Rows<ByTraits<Q2_KBlocks>>(weights, row_begin, row_end, input,
-                                        output);
+      return Rows<ByPairs<Q2_K>>(weights, row_begin, row_end, input, output);
     case WeightType::kQ3_K:
-      return Rows<ByTraits<Q3_KBlocks>>(weights, row_begin, row_end, input,
-                                        output);
+      return Rows<ByPairs<Q3_K>>(weights, row_begin, row_end, input, output);
     case WeightType::kQ5_K:
-      return Rows<ByTraits<Q5_KBlocks>>(weights, row_begin, row_end, input,
-                                        output);
+      return Rows<ByPairs<Q5_K>>(weights, row_begin, row_end, input, output);
     case WeightType::kIQ4_NL:
       return Rows<ByTraits<IQ4_NLBlocks>>(weights, row_begin, row_end, input,
                                           output);

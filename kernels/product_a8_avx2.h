@@ -5,6 +5,7 @@
 #ifndef SHOAL_KERNELS_PRODUCT_A8_AVX2_H_
 #define SHOAL_KERNELS_PRODUCT_A8_AVX2_H_
 
+#include "kernels/prefetch_x86.h"
 #include "kernels/product_traits_avx2.h"
 #include "kernels/tile.h"
 
@@ -32,7 +33,36 @@ struct A8Tokens {
   int16_t SumOf(int token) const {
     return static_cast<int16_t>(SumOf(token, 0) + SumOf(token, 1));
   }
+  // Those of both halves, in all lanes.
+  __m256i PairOfSums(int token) const {
+    int32_t pair;
+    std::memcpy(&pair, sums + 2 * token * blocks, sizeof(pair));
+    return _mm256_set1_epi32(pair);
+  }
 };
+
+// What to ask for while a block is multiplied, if anything.
+struct Ahead {
+  const Prefetcher& prefetcher;
+  const std::byte* place;  // null: nothing
+  const std::byte* block;
+
+  // A part's share of the block, evenly: a burst of requests would keep the
+  // core from the loads that it waits for.
+  [[gnu::always_inline]] void Request(uint32_t part, uint32_t parts,
+                                      uint32_t block_bytes) const {
+    if (place == nullptr) return;
+    const uint32_t bytes = block_bytes * kTileRows / parts;
+    for (uint32_t at = (part * bytes + 63) / 64 * 64; at < (part + 1) * bytes;
+         at += 64) {
+      prefetcher.Request(place, block, at);
+    }
+  }
+};
+
+// Keeps GCC 12 from adding sums up in another order than it is told to, for
+// which it makes all their terms first, more than there are registers for.
+inline void InOrder(__m256i& sum) { asm("" : "+x"(sum)); }
 
 // One sum for each token and row.
 template <int T>
@@ -53,61 +83,59 @@ inline void AddScaled(const __m256i (&sums)[T][kHalves],
   }
 }
 
-// The other types, after product_traits_avx2.h: integer sums of a part, or of
-// its halves, then one multiply-add for the scale and one for the minimum.
+// Types with a scale for 32 elements, after product_traits_avx2.h: integer sums
+// of a part, then one multiply-add for the scale and one for the minimum.
 template <typename Blocks>
 struct ByTraits {
   static constexpr uint32_t kParts = Blocks::kParts;
   static constexpr uint32_t kBlockBytes = Blocks::kBlockBytes;
-  static constexpr int kWords = 8 / Blocks::kScales;  // under one scale
+  static_assert(Blocks::kScales == 1 && Blocks::kOffset == 0);
 
   template <int T>
   static inline void Dot(const std::byte* block, const A8Tokens& input,
-                         Accumulators<T>& acc) {
+                         const Ahead& ahead, Accumulators<T>& acc) {
     if constexpr (T == 1) {
-      // Shifts by constants, and words that parts share are read once.
+      // Shifts by constants.
 #pragma GCC unroll 8
       for (int part = 0; part < static_cast<int>(kParts); ++part) {
+        ahead.Request(part, kParts, kBlockBytes);
         AddPart<T>(block, part, input, acc);
       }
     } else {
 #pragma GCC unroll 1
       for (int part = 0; part < static_cast<int>(kParts); ++part) {
+        ahead.Request(part, kParts, kBlockBytes);
         AddPart<T>(block, part, input, acc);
       }
     }
   }
 
+ private:
   template <int T>
-  static inline __attribute__((always_inline)) void AddPart(
-      const std::byte* block, int part, const A8Tokens& input,
-      Accumulators<T>& acc) {
+  [[gnu::always_inline]] static inline void AddPart(const std::byte* block,
+                                                    int part,
+                                                    const A8Tokens& input,
+                                                    Accumulators<T>& acc) {
     const A8Tokens from = input.From(part);
-    __m256 scales[kHalves][2], mins[kHalves][2];
+    __m256 scales[kHalves], mins[kHalves];
     for (int h = 0; h < kHalves; ++h) {
-      Blocks::ReadScales(block, part, h, scales[h], mins[h]);
+      Blocks::ReadScales(block, part, h, &scales[h], &mins[h]);
     }
-    for (int k = 0; k < Blocks::kScales; ++k) {
-      __m256i sums[T][kHalves];
+    __m256i sums[T][kHalves];
+    for (int t = 0; t < T; ++t) {
+      for (int h = 0; h < kHalves; ++h) sums[t][h] = _mm256_setzero_si256();
+    }
+#pragma GCC unroll 8
+    for (int w = 0; w < 8; w += Blocks::kSumWords) {
+      AddWords<T>(block, part, w, from, sums);
+    }
+    AddScaled<T>(sums, scales, from, acc);
+    if constexpr (Blocks::kHasMin) {
       for (int t = 0; t < T; ++t) {
-        const __m256i offset = _mm256_set1_epi32(
-            Blocks::kOffset == 0
-                ? 0
-                : -Blocks::kOffset * SumUnderScale(from, t, k));
-        for (int h = 0; h < kHalves; ++h) sums[t][h] = offset;
-      }
-      for (int w = 0; w < kWords; w += Blocks::kSumWords) {
-        AddWords<T>(block, part, k * kWords + w, from, sums);
-      }
-      const __m256 part_scales[kHalves] = {scales[0][k], scales[1][k]};
-      AddScaled<T>(sums, part_scales, from, acc);
-      if constexpr (Blocks::kHasMin) {
-        for (int t = 0; t < T; ++t) {
-          const __m256 sum = _mm256_set1_ps(
-              static_cast<float>(SumUnderScale(from, t, k)) * from.ScaleOf(t));
-          for (int h = 0; h < kHalves; ++h) {
-            acc[t][h] = _mm256_fnmadd_ps(mins[h][k], sum, acc[t][h]);
-          }
+        const __m256 sum =
+            _mm256_set1_ps(static_cast<float>(from.SumOf(t)) * from.ScaleOf(t));
+        for (int h = 0; h < kHalves; ++h) {
+          acc[t][h] = _mm256_fnmadd_ps(mins[h], sum, acc[t][h]);
         }
       }
     }
@@ -115,30 +143,25 @@ struct ByTraits {
 
   // Adds the products of kSumWords words.
   template <int T>
-  static inline void AddWords(const std::byte* block, int part, int first,
-                              const A8Tokens& input,
-                              __m256i (&sums)[T][kHalves]) {
+  [[gnu::always_inline]] static inline void AddWords(
+      const std::byte* block, int part, int first, const A8Tokens& input,
+      __m256i (&sums)[T][kHalves]) {
     __m256i products[T][kHalves];
     for (int t = 0; t < T; ++t) {
       for (int h = 0; h < kHalves; ++h) {
         products[t][h] = _mm256_setzero_si256();
       }
     }
-#pragma GCC unroll 2
-    for (int w = first; w < first + Blocks::kSumWords; ++w) {
-      __m256i quants[kHalves], sizes[kHalves];
-      for (int h = 0; h < kHalves; ++h) {
-        quants[h] = Blocks::Quants(block, part, w, h);
-        sizes[h] = Blocks::kSigned ? _mm256_abs_epi8(quants[h]) : quants[h];
+    if constexpr (T == 1) {
+      // Shifts by constants.
+#pragma GCC unroll 8
+      for (int w = first; w < first + Blocks::kSumWords; ++w) {
+        AddWord<T>(block, part, w, input, products);
       }
-      for (int t = 0; t < T; ++t) {
-        const __m256i a = Broadcast4(input.QuantsOf(t) + 4 * w);
-        for (int h = 0; h < kHalves; ++h) {
-          const __m256i factor =
-              Blocks::kSigned ? _mm256_sign_epi8(a, quants[h]) : a;
-          products[t][h] = _mm256_add_epi16(
-              products[t][h], _mm256_maddubs_epi16(sizes[h], factor));
-        }
+    } else {
+#pragma GCC unroll 2
+      for (int w = first; w < first + Blocks::kSumWords; ++w) {
+        AddWord<T>(block, part, w, input, products);
       }
     }
     for (int t = 0; t < T; ++t) {
@@ -148,9 +171,25 @@ struct ByTraits {
     }
   }
 
-  // Of the activations that meet scale k of a part.
-  static inline int SumUnderScale(const A8Tokens& input, int token, int k) {
-    return Blocks::kScales == 1 ? input.SumOf(token) : input.SumOf(token, k);
+  template <int T>
+  [[gnu::always_inline]] static inline void AddWord(
+      const std::byte* block, int part, int word, const A8Tokens& input,
+      __m256i (&products)[T][kHalves]) {
+    __m256i quants[kHalves], sizes[kHalves];
+    for (int h = 0; h < kHalves; ++h) {
+      quants[h] = Blocks::Quants(block, part, word, h);
+      sizes[h] = Blocks::kSigned ? _mm256_abs_epi8(quants[h]) : quants[h];
+    }
+    for (int t = 0; t < T; ++t) {
+      const __m256i a = Broadcast4(input.QuantsOf(t) + 4 * word);
+      for (int h = 0; h < kHalves; ++h) {
+        const __m256i factor =
+            Blocks::kSigned ? _mm256_sign_epi8(a, quants[h]) : a;
+        products[t][h] = _mm256_add_epi16(
+            products[t][h], _mm256_maddubs_epi16(sizes[h], factor));
+        InOrder(products[t][h]);
+      }
+    }
   }
 };
 

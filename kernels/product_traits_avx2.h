@@ -5,13 +5,14 @@
 // Each type has
 //   kParts       parts of 32 elements in a block
 //   kBlockBytes
-//   kSigned      whether quants have a sign
-//   kOffset      what to take off the quants of a type without
-//   kSumWords    words (4 elements) whose products an i16 can sum
+//   kOffset      what to take off the quants
 //   kScales      scales of a part: 1, or 2 of 16 elements each
 //   kHasMin      whether the value is scale * quant - min
 //   Quants(block, part, word, half)  elements 4 word .. 4 word + 3 of 8 rows
 //   ReadScales(block, part, half, scales, mins)  kScales of each
+// and, where product_a8_avx2.h multiplies (product_k_avx2.h has its own),
+//   kSigned      whether quants have a sign
+//   kSumWords    words (4 elements) whose products an i16 can sum
 // The formats are described in block_decoders.cc.
 
 #ifndef SHOAL_KERNELS_PRODUCT_TRAITS_AVX2_H_
@@ -116,12 +117,11 @@ struct Q5_1Blocks {
   }
 };
 
-// Quants up to 3: nothing near a limit.
 struct Q2_KBlocks {
   static constexpr uint32_t kParts = 8, kBlockBytes = 84;
   static constexpr int kOffset = 0;
-  static constexpr bool kSigned = false, kHasMin = true;
-  static constexpr int kSumWords = 4, kScales = 2;
+  static constexpr bool kHasMin = true;
+  static constexpr int kScales = 2;
 
   static __m256i Quants(const std::byte* block, int part, int word, int half) {
     const __m256i bytes = LoadWord(block + 256, part / 4 * 8 + word, half);
@@ -145,8 +145,8 @@ struct Q2_KBlocks {
 struct Q3_KBlocks {
   static constexpr uint32_t kParts = 8, kBlockBytes = 110;
   static constexpr int kOffset = 4;
-  static constexpr bool kSigned = false, kHasMin = false;
-  static constexpr int kSumWords = 4, kScales = 2;
+  static constexpr bool kHasMin = false;
+  static constexpr int kScales = 2;
 
   static __m256i Quants(const std::byte* block, int part, int word, int half) {
     const __m256i upper = OneBit(LoadWord(block, word, half), part, 2);
@@ -176,8 +176,8 @@ struct Q3_KBlocks {
 struct Q5_KBlocks {
   static constexpr uint32_t kParts = 8, kBlockBytes = 176;
   static constexpr int kOffset = 0;
-  static constexpr bool kSigned = false, kHasMin = true;
-  static constexpr int kSumWords = 4, kScales = 1;
+  static constexpr bool kHasMin = true;
+  static constexpr int kScales = 1;
 
   static __m256i Quants(const std::byte* block, int part, int word, int half) {
     const __m256i fifths = OneBit(LoadWord(block + 256, word, half), part, 4);
