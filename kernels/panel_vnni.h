@@ -15,10 +15,11 @@ namespace {
 // The columns of a panel, in parts of 32.
 constexpr int kPanelParts = 16;
 
-// N tiles. A part has so many scales and minima.
-template <int N, int kScalesOfPart, int kMinsOfPart>
+// N tiles. A part has so many scales and minima; or some parts share a scale.
+template <int N, int kScalesOfPart, int kMinsOfPart, int kPartsOfScale>
 struct Panel {
   static constexpr int kTiles = N;
+  static constexpr int kPartsUnderScale = kPartsOfScale;
   static constexpr int kScales = kScalesOfPart;
   static constexpr int kMins = kMinsOfPart;
   static constexpr int kWords = 8 / kScales;  // under one scale
@@ -27,10 +28,10 @@ struct Panel {
   int offset;  // what to take off each byte
   // [part][tile][word][row][4]
   alignas(64) std::byte bytes[kPanelParts * N * 8 * kWordBytes];
-  // [part][scale][tile][row]
+  // [part][scale][tile][row], where it begins with that part
   alignas(64) float scales[kPanelParts * kScales * N * kTileRows];
-  // The same times kRaised.
-  alignas(64) float raised[kPanelParts * kScales * N * kTileRows];
+  // The first of each part times kRaised; not where parts share a scale.
+  alignas(64) float raised[kPanelParts * N * kTileRows];
   alignas(64) float mins[kPanelParts * kMins * N * kTileRows + 1];
 };
 
@@ -77,12 +78,15 @@ struct Spreader {
     } else {
       SpreadWords<kPart>(block, bytes, std::make_integer_sequence<int, 8>());
     }
-    for (int k = 0; k < Type::kScales; ++k) {
+    constexpr bool kHasScale = kPart % PanelOfType::kPartsUnderScale == 0;
+    for (int k = 0; k < (kHasScale ? Type::kScales : 0); ++k) {
       const int at = ((part * Type::kScales + k) * kTiles + n) * kTileRows;
       const auto scale = Type::template Scale<kPart>(head, k);
       V::StoreFloats(scale, panel.scales + at);
-      V::StoreFloats(V::Mul(scale, V::BroadcastFloat(kRaised)),
-                     panel.raised + at);
+      if (k == 0 && PanelOfType::kPartsUnderScale == 1) {
+        V::StoreFloats(V::Mul(scale, V::BroadcastFloat(kRaised)),
+                       panel.raised + (part * kTiles + n) * kTileRows);
+      }
     }
     if constexpr (Type::kMins > 0) {
       for (int k = 0; k < Type::kMins; ++k) {

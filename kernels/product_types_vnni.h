@@ -18,7 +18,7 @@
 //   Factor<P>(head, k)  that integer of elements 16 k .. 16 k + 15, where the
 //                       quant times the factor has room in a byte
 //   kProductOffset      what to add to such a product to have an unsigned byte
-// A panel holds the products, which leaves it one scale for 32 elements.
+// A panel holds the products, and Scale() is the same for the whole block.
 //
 // Part and word numbers are template arguments wherever a shift hangs on them,
 // because shifts by a number in a register cost twice as much.

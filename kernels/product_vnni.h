@@ -10,8 +10,17 @@
 // them, rounded once: scale * kRaised is exact, because the scales of all
 // formats have at most 22 bits. (Scales of 2^104 and more, which only MXFP4 has
 // room for, give NaN.) Then come a multiply-add for the minimum and one for the
-// activations' scale, parts in order, and within a part its scales, so that a
-// token's bits do not depend on the way taken.
+// activations' scale, parts in order. The order of operations is part of the
+// numerics: a token's bits do not depend on the way taken. Two kinds of types
+// add up more before they multiply:
+//   two scales a part    the second sum, less kRaised, is multiplied and added
+//                        to what the first has made
+//   one scale for a block (and integer factors)  sums, less kRaised, times the
+//                        activations' scale, parts in order; then the block's
+//                        scale; then each minimum, times sum and scale of its
+//                        activations
+// A subtraction is no more instructions than the multiply-add that it replaces,
+// and many processors have other ports for it than those that multiply.
 //   one token  product_vnni_one.h
 //   several    product_vnni_many.h
 

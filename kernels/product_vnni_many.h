@@ -23,6 +23,7 @@ struct PanelProduct {
   static constexpr int kScales = PanelOfType::kScales;
   static constexpr int kWords = PanelOfType::kWords;
   static constexpr int kMins = PanelOfType::kMins;
+  static constexpr int kPartsUnderScale = PanelOfType::kPartsUnderScale;
   static constexpr int kSumsOfToken = kPanelParts * (kMins > 0 ? kMins : 1);
 
   // `size` tokens from `token` on, 1 to T of them, added to acc, or put there
@@ -49,7 +50,8 @@ struct PanelProduct {
     // Where its sums begin: raised, less what the bytes' offset adds.
     alignas(64) int32_t starts[T][kPanelParts * kScales];
     alignas(64) float scales[T][kPanelParts];
-    // What the minima multiply: sums of quants.
+    // What the minima multiply: sums of quants, with their scale if parts share
+    // one.
     alignas(64) float sums[T][kSumsOfToken];
 
     Group(const ActivationView& input, uint32_t token, int first,
@@ -73,7 +75,14 @@ struct PanelProduct {
                        &starts[t][16 * i]);
         }
         for (int i = 0; i < kMins; ++i) {
-          V::StoreFloats(V::ToFloats(SumsOf<kMins>(part, i)), &sums[t][16 * i]);
+          const Floats floats = V::ToFloats(SumsOf<kMins>(part, i));
+          if constexpr (kPartsUnderScale == 1) {
+            V::StoreFloats(floats, &sums[t][16 * i]);
+          } else {
+            V::StoreFloats(
+                V::Mul(floats, V::LoadTwice(rows.scales + part + 8 * i)),
+                &sums[t][16 * i]);
+          }
         }
       }
     }
@@ -93,6 +102,9 @@ struct PanelProduct {
       for (int i = 0; i < parts * kMins; ++i) {
         sums[t][i] =
             static_cast<float>(rows.SumOf<kMins>(t, i / kMins, i % kMins));
+        if (kPartsUnderScale > 1) {
+          sums[t][i] *= rows.scales[t * rows.blocks + i / kMins];
+        }
       }
       for (int i = 0; i < parts; ++i) {
         scales[t][i] = rows.scales[t * rows.blocks + i];
@@ -118,8 +130,12 @@ struct PanelProduct {
                                : V::LoadFloats(acc + (t * N + n) * kTileRows);
       }
     }
-    for (int part = 0; part < panel.parts; ++part) {
-      AddPart<T>(panel, group, part, sum);
+    for (int part = 0; part < panel.parts; part += kPartsUnderScale) {
+      if constexpr (kPartsUnderScale > 1) {
+        AddParts<T>(panel, group, part, sum);
+      } else {
+        AddPart<T>(panel, group, part, sum);
+      }
     }
     if (output != nullptr) return Write<T>(sum, *output, token, row);
 #pragma GCC unroll 8
@@ -162,35 +178,112 @@ struct PanelProduct {
   [[gnu::always_inline]] static void AddPart(const PanelOfType& panel,
                                              const Group<T>& group, int part,
                                              Floats (&sum)[T][N]) {
-    const A8Rows& rows = group.rows;
+    Floats scaled[T][N];
 #pragma GCC unroll 2
     for (int k = 0; k < kScales; ++k) {
-      const int index = part * kScales + k;
+      AddScale<T>(panel, group, part, k, scaled);
+    }
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) {
+      const Floats activation_scale = V::BroadcastFloat(group.scales[t][part]);
+#pragma GCC unroll 8
+      for (int n = 0; n < N; ++n) {
+        sum[t][n] = V::MulAdd(scaled[t][n], activation_scale, sum[t][n]);
+      }
+    }
+  }
+
+  // Parts under one scale: they are added up before it multiplies.
+  template <int T>
+  [[gnu::always_inline]] static void AddParts(const PanelOfType& panel,
+                                              const Group<T>& group, int first,
+                                              Floats (&sum)[T][N]) {
+    const A8Rows& rows = group.rows;
+    Floats parts[T][N];
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) {
+#pragma GCC unroll 8
+      for (int n = 0; n < N; ++n) parts[t][n] = V::BroadcastFloat(0.0f);
+    }
+#pragma GCC unroll 1
+    for (int part = first; part < first + kPartsUnderScale; ++part) {
       Ints ints[T][N];
-      V::template SumWords<kWords>(
-          panel.bytes + (part * N * 8 + k * kWords) * kWordBytes,
-          rows.quants + part * kA8BlockElements + 4 * k * kWords, rows.cols,
-          &group.starts[0][index], ints);
+      V::template SumWords<kWords>(panel.bytes + part * N * 8 * kWordBytes,
+                                   rows.quants + part * kA8BlockElements,
+                                   rows.cols, &group.starts[0][part], ints);
 #pragma GCC unroll 8
       for (int t = 0; t < T; ++t) {
         const Floats activation_scale =
             V::BroadcastFloat(group.scales[t][part]);
 #pragma GCC unroll 8
         for (int n = 0; n < N; ++n) {
-          const int at = (index * N + n) * kTileRows;
-          Floats scaled =
-              V::MulBits(ints[t][n], V::LoadFloats(panel.scales + at),
-                         V::LoadFloats(panel.raised + at));
-          if constexpr (kMins > 0) {
+          parts[t][n] =
+              V::MulAdd(V::SubBits(ints[t][n], V::BroadcastFloat(kRaised)),
+                        activation_scale, parts[t][n]);
+        }
+      }
+    }
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) {
+#pragma GCC unroll 8
+      for (int n = 0; n < N; ++n) {
+        sum[t][n] =
+            V::MulAdd(parts[t][n],
+                      V::LoadFloats(panel.scales + (first * N + n) * kTileRows),
+                      sum[t][n]);
+      }
+    }
+#pragma GCC unroll 1
+    for (int m = first * kMins; m < (first + kPartsUnderScale) * kMins; ++m) {
+#pragma GCC unroll 8
+      for (int t = 0; t < T; ++t) {
+        const Floats activations = V::BroadcastFloat(group.sums[t][m]);
+#pragma GCC unroll 8
+        for (int n = 0; n < N; ++n) {
+          sum[t][n] =
+              V::MulSub(V::LoadFloats(panel.mins + (m * N + n) * kTileRows),
+                        activations, sum[t][n]);
+        }
+      }
+    }
+  }
+
+  // Puts what stands under the first scale of a part to `scaled`, and adds what
+  // stands under the second.
+  template <int T>
+  [[gnu::always_inline]] static void AddScale(const PanelOfType& panel,
+                                              const Group<T>& group, int part,
+                                              int k, Floats (&scaled)[T][N]) {
+    const A8Rows& rows = group.rows;
+    const int index = part * kScales + k;
+    Ints ints[T][N];
+    V::template SumWords<kWords>(
+        panel.bytes + (part * N * 8 + k * kWords) * kWordBytes,
+        rows.quants + part * kA8BlockElements + 4 * k * kWords, rows.cols,
+        &group.starts[0][index], ints);
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) {
+#pragma GCC unroll 8
+      for (int n = 0; n < N; ++n) {
+        const int at = (index * N + n) * kTileRows;
+        const Floats scale = V::LoadFloats(panel.scales + at);
+        if (k > 0) {
+          scaled[t][n] =
+              V::MulAdd(V::SubBits(ints[t][n], V::BroadcastFloat(kRaised)),
+                        scale, scaled[t][n]);
+          continue;
+        }
+        scaled[t][n] = V::MulBits(
+            ints[t][n], scale,
+            V::LoadFloats(panel.raised + (part * N + n) * kTileRows));
+        if constexpr (kMins > 0) {
 #pragma GCC unroll 2
-            for (int m = 0; m < kMins / kScales; ++m) {
-              const int min = index * (kMins / kScales) + m;
-              scaled = V::MulSub(
-                  V::LoadFloats(panel.mins + (min * N + n) * kTileRows),
-                  V::BroadcastFloat(group.sums[t][min]), scaled);
-            }
+          for (int m = 0; m < kMins; ++m) {
+            const int min = part * kMins + m;
+            scaled[t][n] =
+                V::MulSub(V::LoadFloats(panel.mins + (min * N + n) * kTileRows),
+                          V::BroadcastFloat(group.sums[t][min]), scaled[t][n]);
           }
-          sum[t][n] = V::MulAdd(scaled, activation_scale, sum[t][n]);
         }
       }
     }
@@ -218,8 +311,11 @@ template <typename V, typename Type, int N>
 void DotMany(const WeightMatrix& weights, const TypeEntry& entry, uint32_t row,
              uint32_t row_end, const ActivationView& input, uint32_t token,
              uint32_t count, const ProductOutput& output) {
-  using PanelOfType = Panel<N, Type::kScales, Type::kMins>;
+  using PanelOfType =
+      Panel<N, Type::kScales, Type::kMins, HasFactors<Type> ? Type::kParts : 1>;
   using PanelSpreader = Spreader<V, Type, PanelOfType>;
+  constexpr int kTokens =
+      Type::kScales == 2 ? V::kTokensOfTwoScales : V::kTokens;
   alignas(64) std::byte scratch[N][kTileScratchBytes];
   alignas(64) float acc[kManyTokensMax * N * kTileRows];
   Tile tiles[N];
@@ -237,7 +333,7 @@ void DotMany(const WeightMatrix& weights, const TypeEntry& entry, uint32_t row,
     panel.parts = parts - first < kPanelParts ? parts - first : kPanelParts;
     const bool is_last = first + kPanelParts >= parts;
     const bool writes = is_last && tiles[N - 1].rows == kTileRows;
-    uint32_t groups = (count + V::kTokens - 1) / V::kTokens;
+    uint32_t groups = (count + kTokens - 1) / kTokens;
     PanelPrefetch<N> next(
         AheadAt(tiles[0].ahead,
                 tiles[0].data +
@@ -256,7 +352,7 @@ void DotMany(const WeightMatrix& weights, const TypeEntry& entry, uint32_t row,
         }
       }
       float* sums = acc + done * N * kTileRows;
-      PanelProduct<V, PanelOfType>::template Add<V::kTokens>(
+      PanelProduct<V, PanelOfType>::template Add<kTokens>(
           size, panel, input, token + done, first, sums,
           writes ? &output : nullptr, row);
       if (is_last && !writes) {

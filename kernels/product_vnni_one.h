@@ -47,7 +47,8 @@ struct OneToken {
 
  private:
   // Of the activations that a block meets: what its offset takes off, and what
-  // its minima multiply. Blocks of 8 parts do it for all at once.
+  // its minima multiply, with the activations' scale where there are factors.
+  // Blocks of 8 parts do it for all at once.
   class Sums {
    public:
     explicit Sums(const A8Rows& rows) {
@@ -57,10 +58,16 @@ struct OneToken {
                                     rows.SumOf<kSums>(0, i / kSums, i % kSums);
         }
       }
-      for (int i = 0; i < Type::kParts * Type::kMins; ++i) {
-        constexpr int kMins = Type::kMins > 0 ? Type::kMins : 1;
-        sums_[i] =
-            static_cast<float>(rows.SumOf<kMins>(0, i / kMins, i % kMins));
+      if constexpr (HasFactors<Type> && Type::kMins == 2) {
+        V::StoreFloats(
+            V::Mul(V::ToFloats(V::Widen(rows.sums)), V::LoadTwice(rows.scales)),
+            sums_);
+      } else {
+        for (int i = 0; i < Type::kParts * Type::kMins; ++i) {
+          constexpr int kMins = Type::kMins > 0 ? Type::kMins : 1;
+          sums_[i] =
+              static_cast<float>(rows.SumOf<kMins>(0, i / kMins, i % kMins));
+        }
       }
     }
     int32_t start(int part, int k) const {
@@ -82,8 +89,17 @@ struct OneToken {
     const typename Type::Head head(data);
     const Sums sums(rows);
     const std::byte* ahead = prefetcher.AheadOf(data);
-    ((acc = AddPart<kPart>(data, prefetcher, ahead, head, rows, sums, acc)),
-     ...);
+    if constexpr (HasFactors<Type>) {
+      Floats parts = V::BroadcastFloat(0.0f);
+      ((parts = AddFactored<kPart>(data, prefetcher, ahead, rows, head, sums,
+                                   parts)),
+       ...);
+      acc = V::MulAdd(parts, Type::template Scale<0>(head, 0), acc);
+      ((acc = SubtractMins<kPart>(head, sums, acc)), ...);
+    } else {
+      ((acc = AddPart<kPart>(data, prefetcher, ahead, head, rows, sums, acc)),
+       ...);
+    }
     return acc;
   }
 
@@ -95,22 +111,44 @@ struct OneToken {
                                const A8Rows& rows, const Sums& sums,
                                Floats acc) {
     if (ahead != nullptr) Prefetch<kPart>(prefetcher, ahead, data);
-    const Floats activation_scale = V::BroadcastFloat(rows.scales[kPart]);
-    for (int k = 0; k < Type::kScales; ++k) {
-      const Ints products = UnderScale<kPart>(data, head, rows, sums, k);
-      const Floats scale = Type::template Scale<kPart>(head, k);
-      Floats scaled = V::MulBits(products, scale,
-                                 V::Mul(scale, V::BroadcastFloat(kRaised)));
-      if constexpr (Type::kMins > 0) {
-        constexpr int kMins = Type::kMins / Type::kScales;
-        for (int m = k * kMins; m < (k + 1) * kMins; ++m) {
-          scaled = V::MulSub(Type::template Min<kPart>(head, m),
-                             V::BroadcastFloat(sums.sum(kPart, m)), scaled);
-        }
-      }
-      acc = V::MulAdd(scaled, activation_scale, acc);
+    const Floats scale = Type::template Scale<kPart>(head, 0);
+    Floats scaled = V::MulBits(Products<kPart, 0>(data, rows, sums), scale,
+                               V::Mul(scale, V::BroadcastFloat(kRaised)));
+    if constexpr (Type::kScales == 2) {
+      scaled = V::MulAdd(V::SubBits(Products<kPart, 1>(data, rows, sums),
+                                    V::BroadcastFloat(kRaised)),
+                         Type::template Scale<kPart>(head, 1), scaled);
     }
-    return acc;
+    scaled = SubtractMins<kPart>(head, sums, scaled);
+    return V::MulAdd(scaled, V::BroadcastFloat(rows.scales[kPart]), acc);
+  }
+
+  // A part of a block with one float for all: without that.
+  template <int kPart>
+  static inline Floats AddFactored(const std::byte* data,
+                                   const Prefetcher& prefetcher,
+                                   const std::byte* ahead, const A8Rows& rows,
+                                   const typename Type::Head& head,
+                                   const Sums& sums, Floats parts) {
+    if (ahead != nullptr) Prefetch<kPart>(prefetcher, ahead, data);
+    const Ints first = V::Times(Products<kPart, 0>(data, rows, sums),
+                                Type::template Factor<kPart>(head, 0));
+    const Ints second = V::Times(Products<kPart, 1>(data, rows, sums),
+                                 Type::template Factor<kPart>(head, 1));
+    return V::MulAdd(V::ToFloats(V::Add(first, second)),
+                     V::BroadcastFloat(rows.scales[kPart]), parts);
+  }
+
+  template <int kPart>
+  static inline Floats SubtractMins(const typename Type::Head& head,
+                                    const Sums& sums, Floats from) {
+    if constexpr (Type::kMins > 0) {
+      for (int m = 0; m < Type::kMins; ++m) {
+        from = V::MulSub(Type::template Min<kPart>(head, m),
+                         V::BroadcastFloat(sums.sum(kPart, m)), from);
+      }
+    }
+    return from;
   }
 
   // A part's share of the block, evenly: a burst of requests would keep the
@@ -123,23 +161,6 @@ struct OneToken {
     constexpr uint32_t kBegin = (kPart * kBytes + 63) / 64 * 64;
     for (uint32_t at = kBegin; at < (kPart + 1) * kBytes; at += 64) {
       prefetcher.Request(ahead, data, at);
-    }
-  }
-
-  // What stands under scale k of a part, raised.
-  template <int kPart>
-  static inline Ints UnderScale(const std::byte* data,
-                                const typename Type::Head& head,
-                                const A8Rows& rows, const Sums& sums, int k) {
-    if constexpr (HasFactors<Type>) {
-      const Ints first = V::Times(Products<kPart, 0>(data, rows, sums),
-                                  Type::template Factor<kPart>(head, 0));
-      const Ints second = V::Times(Products<kPart, 1>(data, rows, sums),
-                                   Type::template Factor<kPart>(head, 1));
-      return V::Add(V::Add(first, V::Broadcast(kRaisedBits)), second);
-    } else {
-      return k == 0 ? Products<kPart, 0>(data, rows, sums)
-                    : Products<kPart, 1>(data, rows, sums);
     }
   }
 

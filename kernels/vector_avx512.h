@@ -23,6 +23,8 @@ struct Avx512 {
   // ones fill the 32 registers, and 12 sums hide the latency of a dot product.
   static constexpr int kTiles = 2;
   static constexpr int kTokens = 6;
+  // With two scales a part its first half waits for the second: 3 x 8.
+  static constexpr int kTokensOfTwoScales = 4;
 
   static Ints Load(const std::byte* from) { return _mm512_loadu_si512(from); }
   static void Store(Ints value, std::byte* to) {
@@ -162,6 +164,12 @@ struct Avx512 {
   }
 
   static Floats LoadFloats(const float* from) { return _mm512_loadu_ps(from); }
+  // 8 floats, each twice.
+  static Floats LoadTwice(const float* from) {
+    return _mm512_permutexvar_ps(
+        _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7),
+        _mm512_castps256_ps512(_mm256_loadu_ps(from)));
+  }
   static void StoreFloats(Floats value, float* to) {
     _mm512_storeu_ps(to, value);
   }
@@ -183,6 +191,10 @@ struct Avx512 {
   // a * b - c, of the numbers whose bits `a` has.
   static Floats MulBits(Ints a, Floats b, Floats c) {
     return _mm512_fmsub_ps(_mm512_castsi512_ps(a), b, c);
+  }
+  // a - b, likewise.
+  static Floats SubBits(Ints a, Floats b) {
+    return _mm512_sub_ps(_mm512_castsi512_ps(a), b);
   }
   static Floats MulSub(Floats a, Floats b, Floats sum) {
     return _mm512_fnmadd_ps(a, b, sum);

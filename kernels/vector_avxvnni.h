@@ -26,6 +26,7 @@ struct AvxVnni {
   // 4 sums of 2 vectors, weights and activations: 11 of 16 registers.
   static constexpr int kTiles = 1;
   static constexpr int kTokens = 4;
+  static constexpr int kTokensOfTwoScales = 4;
 
   static __m256i LoadHalf(const std::byte* from) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
@@ -219,6 +220,14 @@ struct AvxVnni {
   static Floats LoadFloats(const float* from) {
     return {_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)};
   }
+  // 8 floats, each twice.
+  static Floats LoadTwice(const float* from) {
+    const __m256i twice = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
+    return {_mm256_permutevar8x32_ps(_mm256_castps128_ps256(_mm_loadu_ps(from)),
+                                     twice),
+            _mm256_permutevar8x32_ps(
+                _mm256_castps128_ps256(_mm_loadu_ps(from + 4)), twice)};
+  }
   static void StoreFloats(Floats value, float* to) {
     _mm256_storeu_ps(to, value.low);
     _mm256_storeu_ps(to + 8, value.high);
@@ -256,6 +265,11 @@ struct AvxVnni {
   static Floats MulBits(Ints a, Floats b, Floats c) {
     return {_mm256_fmsub_ps(_mm256_castsi256_ps(a.low), b.low, c.low),
             _mm256_fmsub_ps(_mm256_castsi256_ps(a.high), b.high, c.high)};
+  }
+  // a - b, likewise.
+  static Floats SubBits(Ints a, Floats b) {
+    return {_mm256_sub_ps(_mm256_castsi256_ps(a.low), b.low),
+            _mm256_sub_ps(_mm256_castsi256_ps(a.high), b.high)};
   }
   static Floats MulSub(Floats a, Floats b, Floats sum) {
     return {_mm256_fnmadd_ps(a.low, b.low, sum.low),
