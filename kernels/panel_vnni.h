@@ -102,28 +102,41 @@ struct Spreader {
               to + kWord * kWordBytes),
      ...);
   }
-  // Of 16 elements. Bytes are multiplied where they are, every other one at a
-  // time: only the lowest 8 bits of a product count, and they depend on nothing
-  // above its byte.
+  // Of 16 elements. Bytes are multiplied where they are, two at once if their
+  // products are unsigned bytes.
   template <int kPart, int kHalf>
   static inline void SpreadProducts(const std::byte* block,
                                     const typename Type::Head& head,
                                     std::byte* to) {
     const Ints factor = Type::template Factor<kPart>(head, kHalf);
     const Ints factors = V::CopyLowHalf(factor);
-    const Ints offset =
-        V::CopyLowByte(V::Sub(V::Broadcast(Type::kProductOffset),
-                              V::Times(factor, V::Broadcast(Type::kOffset))));
-    const Ints even = V::Broadcast(0x00ff00ff);
-    const auto put = [&](Ints quants, std::byte* word) {
-      const Ints odd = V::TimesHalves(V::AndNot(even, quants), factors);
-      const Ints low = V::And(V::TimesHalves(quants, factors), even);
-      V::Store(V::AddBytes(V::Or(low, odd), offset), word);
+    const auto put = [&](auto product) {
+      constexpr int kWord = 4 * kHalf;
+      V::Store(product(Type::template Bytes<kPart, kWord>(block)), to);
+      V::Store(product(Type::template Bytes<kPart, kWord + 1>(block)),
+               to + kWordBytes);
+      V::Store(product(Type::template Bytes<kPart, kWord + 2>(block)),
+               to + 2 * kWordBytes);
+      V::Store(product(Type::template Bytes<kPart, kWord + 3>(block)),
+               to + 3 * kWordBytes);
     };
-    put(Type::template Bytes<kPart, 4 * kHalf>(block), to);
-    put(Type::template Bytes<kPart, 4 * kHalf + 1>(block), to + kWordBytes);
-    put(Type::template Bytes<kPart, 4 * kHalf + 2>(block), to + 2 * kWordBytes);
-    put(Type::template Bytes<kPart, 4 * kHalf + 3>(block), to + 3 * kWordBytes);
+    if constexpr (Type::kOffset == 0 && Type::kProductOffset == 0) {
+      put([&](Ints quants) { return V::TimesHalves(quants, factors); });
+    } else {
+      const Ints offset =
+          V::CopyLowByte(V::Sub(V::Broadcast(Type::kProductOffset),
+                                V::Times(factor, V::Broadcast(Type::kOffset))));
+      put([&](Ints quants) {
+        return V::AddBytes(TimesBytes(quants, factors), offset);
+      });
+    }
+  }
+  // The lowest 8 bits of products, every other byte at a time: they depend on
+  // nothing above its byte.
+  static inline Ints TimesBytes(Ints bytes, Ints factors) {
+    const Ints even = V::Broadcast(0x00ff00ff);
+    return V::Or(V::And(V::TimesHalves(bytes, factors), even),
+                 V::TimesHalves(V::AndNot(even, bytes), factors));
   }
 };
 

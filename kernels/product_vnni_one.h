@@ -111,16 +111,18 @@ struct OneToken {
                                const A8Rows& rows, const Sums& sums,
                                Floats acc) {
     if (ahead != nullptr) Prefetch<kPart>(prefetcher, ahead, data);
+    const Floats activation_scale = V::BroadcastFloat(rows.scales[kPart]);
+    const Ints products = Products<kPart, 0>(data, rows, sums);
     const Floats scale = Type::template Scale<kPart>(head, 0);
-    Floats scaled = V::MulBits(Products<kPart, 0>(data, rows, sums), scale,
-                               V::Mul(scale, V::BroadcastFloat(kRaised)));
+    Floats scaled =
+        V::MulBits(products, scale, V::Mul(scale, V::BroadcastFloat(kRaised)));
     if constexpr (Type::kScales == 2) {
-      scaled = V::MulAdd(V::SubBits(Products<kPart, 1>(data, rows, sums),
-                                    V::BroadcastFloat(kRaised)),
+      const Ints others = Products<kPart, 1>(data, rows, sums);
+      scaled = V::MulAdd(V::SubBits(others, V::BroadcastFloat(kRaised)),
                          Type::template Scale<kPart>(head, 1), scaled);
     }
     scaled = SubtractMins<kPart>(head, sums, scaled);
-    return V::MulAdd(scaled, V::BroadcastFloat(rows.scales[kPart]), acc);
+    return V::MulAdd(scaled, activation_scale, acc);
   }
 
   // A part of a block with one float for all: without that.
