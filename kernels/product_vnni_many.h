@@ -99,11 +99,13 @@ struct PanelProduct {
         starts[t][i] = kRaisedBits - offset * rows.SumOf<kScales>(
                                                   t, i / kScales, i % kScales);
       }
-      for (int i = 0; i < parts * kMins; ++i) {
-        sums[t][i] =
-            static_cast<float>(rows.SumOf<kMins>(t, i / kMins, i % kMins));
-        if (kPartsUnderScale > 1) {
-          sums[t][i] *= rows.scales[t * rows.blocks + i / kMins];
+      if constexpr (kMins > 0) {
+        for (int i = 0; i < parts * kMins; ++i) {
+          sums[t][i] =
+              static_cast<float>(rows.SumOf<kMins>(t, i / kMins, i % kMins));
+          if (kPartsUnderScale > 1) {
+            sums[t][i] *= rows.scales[t * rows.blocks + i / kMins];
+          }
         }
       }
       for (int i = 0; i < parts; ++i) {

@@ -46,14 +46,18 @@ namespace {
   asm inline(text                                                                                 \
              : __VA_ARGS__, [v] "=&v"(v), [w] "=&v"(w), [x] "=&v"(x), [y] "=&v"(y)                \
              : [bytes] "r"(bytes), [q] "r"(quants), [r] "r"(quants + 3 * cols), [cols] "r"(cols), \
-               [starts] "r"(starts), [stride] "i"(512 / kWords), "m"(*Whole(bytes)),              \
-               "m"(*Whole(quants)), "m"(*Whole(starts)))
+               [starts] "r"(starts), [stride] "i"(512 / kWords),                                  \
+               "m"(*Whole<64 * (8 + kWords)>(bytes)), "m"(*Whole<kQuantsMax>(quants)),            \
+               "m"(*Whole<(T - 1) * 128 / kWords + 1>(starts)))
 
-// What lies at an address, for the compiler to know that it is read.
-template <typename T>
+// What lies at an address, for the compiler to know that it is read. Clang wants
+// to know how much.
+template <uint64_t kCount, typename T>
 inline auto Whole(const T* from) {
-  return reinterpret_cast<const T(*)[]>(from);
+  return reinterpret_cast<const T(*)[kCount]>(from);
 }
+// Beyond the last of 6 tokens of any length.
+constexpr uint64_t kQuantsMax = uint64_t{6} << 32;
 
 // sums[t][n] = starts[128 / kWords t] + the products of kWords words of tile n,
 // tiles 8 words apart, and the words of token t. REQUIRES: 4 <= T <= 6; kWords
