@@ -349,7 +349,7 @@ std::string ShortBytes(double bytes) {
     ++unit;
   }
   const bool whole = unit == 0 || bytes >= 9.95;
-  return absl::StrFormat(whole ? "%.0f%s" : "%.1f%s", bytes, kUnits[unit]);
+  return absl::StrFormat("%.*f%s", whole ? 0 : 1, bytes, kUnits[unit]);
 }
 
 }  // namespace shoal::cli

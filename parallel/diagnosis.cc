@@ -55,7 +55,7 @@ double MedianOfOthers(const FleetCost& cost, uint32_t rank, Value value) {
 
 std::string Milliseconds(absl::Duration time) {
   const double value = absl::ToDoubleMilliseconds(time);
-  return absl::StrFormat(value < 10 ? "%.1f ms" : "%.0f ms", value);
+  return absl::StrFormat("%.*f ms", value < 10 ? 1 : 0, value);
 }
 
 std::string Rate(double bytes_per_second) {

@@ -31,9 +31,10 @@ std::string After(const std::string& word, const cli::Program& program) {
 
 // As the page writes it.
 std::string Short(double number) {
-  return absl::StrFormat(number >= 99.95   ? "%.0f"
-                         : number >= 9.995 ? "%.1f"
-                                           : "%.2f",
+  return absl::StrFormat("%.*f",
+                         number >= 99.95   ? 0
+                         : number >= 9.995 ? 1
+                                           : 2,
                          number);
 }
 

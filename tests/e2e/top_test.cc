@@ -36,9 +36,10 @@ std::string AddressOf(const cli::Program& run) {
 
 // As the screen has them.
 std::string Short(double number) {
-  return absl::StrFormat(number >= 99.95   ? "%.0f"
-                         : number >= 9.995 ? "%.1f"
-                                           : "%.2f",
+  return absl::StrFormat("%.*f",
+                         number >= 99.95   ? 0
+                         : number >= 9.995 ? 1
+                                           : 2,
                          number);
 }
 
