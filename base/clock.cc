@@ -8,7 +8,8 @@
 namespace shoal::base {
 namespace {
 
-// More would not fit into the nanoseconds of the system's clock.
+// Keeps what is added to the system's clock within its range; who waits longer
+// looks again.
 constexpr absl::Duration kWaitMax = absl::Hours(24);
 
 class RealClock final : public Clock {

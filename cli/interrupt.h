@@ -27,8 +27,9 @@ class InterruptWatcher {
 
   bool interrupted() const { return interrupted_; }
 
-  // Calls this from now on, instead; at once if there was a signal. Afterwards
-  // what was called before is not any more. Null: nothing.
+  // Calls this from now on, instead; at once if there was a signal, and a second
+  // time if that comes at the same moment. Afterwards what was called before is
+  // not any more. Null: nothing.
   // REQUIRES: it does not call this.
   void CallOnInterrupt(std::function<void()> on_interrupt)
       ABSL_LOCKS_EXCLUDED(mutex_);

@@ -37,8 +37,8 @@ constexpr uint32_t kWaitingMax = 240;
 constexpr uint32_t kSpareConnections = 16;
 static_assert(parallel::kSessionCountMax + kWaitingMax + kSpareConnections <=
               http::HttpServer::kConnectionCountMax);
-// How often it is asked whether a worker went while nothing runs; of the rest
-// the queue is told.
+// How often it is asked whether a worker went, or the socket of HTTP, while
+// nothing runs; of interrupts, faults and changes the queue is told.
 constexpr absl::Duration kWatchInterval = absl::Seconds(1);
 constexpr absl::Duration kRetryInterval = absl::Seconds(2);
 // How soon an interrupt is seen meanwhile.

@@ -24,6 +24,8 @@ struct PanelProduct {
   static constexpr int kWords = PanelOfType::kWords;
   static constexpr int kMins = PanelOfType::kMins;
   static constexpr int kPartsUnderScale = PanelOfType::kPartsUnderScale;
+  // Else one token would have to add in another order.
+  static_assert(kScales == 1 || kMins == 0);
   static constexpr int kSumsOfToken = kPanelParts * (kMins > 0 ? kMins : 1);
 
   // `size` tokens from `token` on, 1 to T of them, added to acc, or put there

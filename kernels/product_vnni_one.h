@@ -51,6 +51,7 @@ struct OneToken {
   // Blocks of 8 parts do it for all at once.
   class Sums {
    public:
+    static_assert(!HasFactors<Type> || Type::kMins == 0 || Type::kMins == 2);
     explicit Sums(const A8Rows& rows) {
       for (int i = 0; i < Type::kParts * kSums; ++i) {
         if constexpr (Type::kOffset != 0) {

@@ -133,6 +133,12 @@ uint64_t TransportBytes(const Plan& plan, const Role& role, uint32_t rank,
                                          PiecePayloadMax(widest)) +
                                 transport::kSealedExtraBytes);
   }
+  // An area for each direction, whose pages are kept once they were used.
+  if (options.share_memory && !options.seal_links &&
+      options.transport == Transport::kTcp) {
+    const uint64_t area = SharedBytes(plan, hidden);
+    if (area > 0) bytes += role.peer_count * 2 * (area + kPageBytes);
+  }
   if (role.hub) {
     uint64_t sums = role.peer_count * partials;
     if (rank == 0) sums = std::max(sums, rows * dimensions.vocabulary * 4);

@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "parallel/reduce.h"
+#include "transport/shared_link.h"
 
 namespace shoal::parallel {
 
@@ -59,15 +60,15 @@ uint64_t PiecePayloadMax(uint64_t bytes_per_token) {
 }
 
 uint64_t SharedBytes(const Plan& plan, uint64_t hidden) {
-  // Larger would leave the caches before it is read.
-  constexpr uint64_t kBytesMax = uint64_t{1} << 21;
+  // More of it than this waits for its turn in the buffers of the socket.
+  constexpr uint64_t kBytesMax = uint64_t{1} << 22;
   const uint64_t row_bytes = hidden * BytesOf(plan.payload);
-  const uint64_t tokens = (uint64_t{plan.chunk_tokens} + 1) / 2;
+  const uint64_t tokens = plan.chunk_tokens;
   const uint64_t pieces = tokens / PieceTokens(row_bytes) + 1;
   // Each with its header, at a multiple of 64.
   const uint64_t around = transport::kFrameHeaderBytes + 64;
-  return std::clamp<uint64_t>(tokens * row_bytes + pieces * around, 1,
-                              kBytesMax);
+  if (tokens * row_bytes < transport::SharedLink::kBytesMin) return 0;
+  return std::min(tokens * row_bytes + pieces * around, kBytesMax);
 }
 
 absl::Status SendBlock(std::span<Channel* const> channels, const BlockKey& key,

@@ -40,9 +40,9 @@ uint32_t PieceTokens(uint64_t bytes_per_token);
 // Largest payload that blocks of such tokens make.
 uint64_t PiecePayloadMax(uint64_t bytes_per_token);
 
-// Memory for one direction of a link between two processes of one machine: of
-// the partial sums of half of the longest pass, since ranks send half after
-// half, as much as is worth sharing. At least 1.
+// Memory for one direction of a link between two processes of one machine: for
+// the partial sums of the longest pass, since a rank may have sent all of them
+// before the hub takes the first. 0 where no frame is large enough.
 uint64_t SharedBytes(const Plan& plan, uint64_t hidden);
 
 // Sends `tokens` tokens of `bytes_per_token` each to every one of `channels`.

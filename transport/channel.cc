@@ -1,6 +1,7 @@
 #include "transport/channel.h"
 
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -64,14 +65,33 @@ absl::Status Channel::Send(const FrameHeader& header,
   filled.epoch = options_.epoch;
   filled.sequence = next_sent_;
   filled.rank = options_.rank;
-  std::array<std::byte, kFrameHeaderBytes> bytes;
-  EncodeFrameHeader(filled, payload, bytes);
   const absl::Time started = absl::Now();
-  const absl::Status sent = SendBytes(bytes, payload, deadline);
+  const absl::StatusOr<bool> shared = SendShared(filled, payload, deadline);
+  absl::Status sent = shared.status();
+  if (sent.ok() && !*shared) {
+    std::array<std::byte, kFrameHeaderBytes> bytes;
+    EncodeFrameHeader(filled, payload, bytes);
+    sent = SendBytes(bytes, payload, deadline);
+  }
   if (!sent.ok()) return Explain(sent, "took no frame", started);
   ++next_sent_;
   bytes_sent_ += kFrameHeaderBytes + payload.size();
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Channel::SendShared(const FrameHeader& header,
+                                         std::span<const std::byte> payload,
+                                         absl::Time deadline) {
+  SHOAL_ASSIGN_OR_RETURN(
+      const std::span<std::byte> room,
+      TakeRoom(kFrameHeaderBytes + payload.size(), deadline));
+  if (room.empty()) return false;
+  EncodeFrameHeader(header, payload, room.first<kFrameHeaderBytes>(),
+                    Checked::kHeader);
+  std::memcpy(room.data() + kFrameHeaderBytes, payload.data(), payload.size());
+  SHOAL_RETURN_IF_ERROR(SendRoom(deadline));
+  bytes_shared_ += room.size();
+  return true;
 }
 
 absl::StatusOr<Frame> Channel::Receive(absl::Time deadline) {
@@ -93,7 +113,9 @@ absl::StatusOr<Frame> Channel::Receive(absl::Time deadline) {
 absl::StatusOr<std::optional<Frame>> Channel::ReadFrame(
     std::span<const std::byte> bytes) {
   SHOAL_ASSIGN_OR_RETURN(const FrameHeader header,
-                         DecodeFrame(bytes, options_.payload_bytes_max));
+                         DecodeFrame(bytes, options_.payload_bytes_max,
+                                     received_in_memory() ? Checked::kHeader
+                                                          : Checked::kAll));
   if (header.epoch < options_.epoch) return std::nullopt;
   if (header.epoch > options_.epoch) {
     return absl::FailedPreconditionError(

@@ -121,6 +121,8 @@ class Channel {
   // dropped frames not.
   uint64_t bytes_sent() const { return bytes_sent_; }
   uint64_t bytes_received() const { return bytes_received_; }
+  // Of bytes_sent(), those that lay in memory that both processes share.
+  uint64_t bytes_shared() const { return bytes_shared_; }
 
  protected:
   explicit Channel(Options options);
@@ -135,6 +137,16 @@ class Channel {
   virtual absl::StatusOr<std::span<const std::byte>> ReceiveBytes(
       absl::Time deadline) = 0;
 
+  // Where a frame of so many bytes can be written for the peer to read it
+  // there, aligned to 8 bytes; SendRoom() then sends it. Empty: nowhere, use
+  // SendBytes(). Errors: as SendBytes(); nothing was taken.
+  virtual absl::StatusOr<std::span<std::byte>> TakeRoom(size_t, absl::Time) {
+    return std::span<std::byte>();
+  }
+  virtual absl::Status SendRoom(absl::Time) { return absl::OkStatus(); }
+  // Whether the bytes of the last ReceiveBytes() lie in such room.
+  virtual bool received_in_memory() const { return false; }
+
   const AbortState& abort() const { return *options_.abort; }
 
  private:
@@ -146,6 +158,10 @@ class Channel {
   absl::Status Explain(const absl::Status& status, const char* verb,
                        absl::Time started);
   absl::Status Fail(const absl::Status& status);
+  // Whether the frame was sent so; else it is to go by SendBytes().
+  absl::StatusOr<bool> SendShared(const FrameHeader& header,
+                                  std::span<const std::byte> payload,
+                                  absl::Time deadline);
 
   const Options options_;
   const std::string peer_;      // "rank 2 (kitchen)"
@@ -154,6 +170,7 @@ class Channel {
   uint64_t next_received_ = 1;  // sequence
   std::atomic<uint64_t> bytes_sent_ = 0;
   std::atomic<uint64_t> bytes_received_ = 0;
+  std::atomic<uint64_t> bytes_shared_ = 0;
 };
 
 }  // namespace shoal::transport

@@ -31,8 +31,10 @@ constexpr size_t kChecksumAt = 60;
 static_assert(kChecksumAt + sizeof(uint32_t) == kFrameHeaderBytes);
 
 uint32_t Checksum(std::span<const std::byte> header,
-                  std::span<const std::byte> payload) {
-  return base::Crc32c(payload, base::Crc32c(header.first(kChecksumAt)));
+                  std::span<const std::byte> payload, Checked checked) {
+  const uint32_t of_header = base::Crc32c(header.first(kChecksumAt));
+  return checked == Checked::kHeader ? of_header
+                                     : base::Crc32c(payload, of_header);
 }
 
 absl::Status BadField(absl::string_view field, uint64_t value,
@@ -91,7 +93,8 @@ std::string ToString(const FrameHeader& header) {
 
 void EncodeFrameHeader(const FrameHeader& header,
                        std::span<const std::byte> payload,
-                       std::span<std::byte, kFrameHeaderBytes> out) {
+                       std::span<std::byte, kFrameHeaderBytes> out,
+                       Checked checked) {
   SHOAL_CHECK(payload.size() <= kPayloadBytesLimit, payload.size());
   Put(out, kMagicAt, kFrameMagic);
   Put(out, kVersionAt, kProtocolVersion);
@@ -106,7 +109,7 @@ void EncodeFrameHeader(const FrameHeader& header,
   Put(out, kOffsetAt, header.offset);
   Put(out, kPayloadBytesAt, static_cast<uint32_t>(payload.size()));
   Put(out, kReservedAt, uint32_t{0});
-  Put(out, kChecksumAt, Checksum(out, payload));
+  Put(out, kChecksumAt, Checksum(out, payload, checked));
 }
 
 uint64_t FrameBytesOf(std::span<const std::byte, kFrameHeaderBytes> header) {
@@ -114,7 +117,8 @@ uint64_t FrameBytesOf(std::span<const std::byte, kFrameHeaderBytes> header) {
 }
 
 absl::StatusOr<FrameHeader> DecodeFrame(std::span<const std::byte> message,
-                                        uint64_t payload_bytes_max) {
+                                        uint64_t payload_bytes_max,
+                                        Checked checked) {
   if (message.size() < kFrameHeaderBytes) {
     return absl::DataLossError(absl::StrCat(
         "frame of ", message.size(), " bytes, wanted at least the header's ",
@@ -123,7 +127,7 @@ absl::StatusOr<FrameHeader> DecodeFrame(std::span<const std::byte> message,
   // The checksum comes first: a damaged header must not be read as a strange
   // but whole one.
   const auto payload = message.subspan(kFrameHeaderBytes);
-  const uint32_t computed = Checksum(message, payload);
+  const uint32_t computed = Checksum(message, payload, checked);
   const uint32_t stored = Get<uint32_t>(message, kChecksumAt);
   if (stored != computed) {
     return absl::DataLossError(
@@ -164,6 +168,17 @@ absl::StatusOr<FrameHeader> DecodeFrame(std::span<const std::byte> message,
   const uint32_t reserved = Get<uint32_t>(message, kReservedAt);
   if (reserved != 0) return BadField("reserved", reserved, "0");
   return header;
+}
+
+bool IsWholeFrame(std::span<const std::byte> message, uint16_t type) {
+  if (message.size() < kFrameHeaderBytes) return false;
+  const auto payload = message.subspan(kFrameHeaderBytes);
+  return Get<uint16_t>(message, kTypeAt) == type &&
+         Get<uint32_t>(message, kMagicAt) == kFrameMagic &&
+         Get<uint16_t>(message, kVersionAt) == kProtocolVersion &&
+         Get<uint32_t>(message, kPayloadBytesAt) == payload.size() &&
+         Get<uint32_t>(message, kChecksumAt) ==
+             Checksum(message, payload, Checked::kAll);
 }
 
 absl::Status ExpectFrame(const FrameHeader& got, const FrameHeader& want) {

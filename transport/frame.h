@@ -64,11 +64,18 @@ struct FrameHeader {
 // "kInput of pass 7, layer 3, phase 1, 16 tokens at offset 0", for messages.
 std::string ToString(const FrameHeader& header);
 
+// What the checksum is taken of: both ends know from where the frame lies.
+enum class Checked : uint8_t {
+  kAll,
+  kHeader,  // in memory that both ends share, which is as sound as their own
+};
+
 // Writes `header`, with payload_bytes and the checksum taken from `payload`.
 // REQUIRES: payload.size() <= kPayloadBytesLimit.
 void EncodeFrameHeader(const FrameHeader& header,
                        std::span<const std::byte> payload,
-                       std::span<std::byte, kFrameHeaderBytes> out);
+                       std::span<std::byte, kFrameHeaderBytes> out,
+                       Checked checked = Checked::kAll);
 
 // How long the frame that begins with `header` says it is, header included.
 // Nothing is checked: for cutting a stream into frames, which DecodeFrame()
@@ -83,7 +90,12 @@ uint64_t FrameBytesOf(std::span<const std::byte, kFrameHeaderBytes> header);
 //   kInvalidArgument     a field is out of its range, or the payload is not as
 //                        long as the header says or above `payload_bytes_max`
 absl::StatusOr<FrameHeader> DecodeFrame(std::span<const std::byte> message,
-                                        uint64_t payload_bytes_max);
+                                        uint64_t payload_bytes_max,
+                                        Checked checked = Checked::kAll);
+
+// Whether `message` is a whole and undamaged frame of this protocol version, of
+// a type that may be none of FrameType.
+bool IsWholeFrame(std::span<const std::byte> message, uint16_t type);
 
 // Whether `got` is the frame that `want` describes: type, pass, layer, phase,
 // tokens and offset are compared.

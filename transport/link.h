@@ -50,6 +50,13 @@ class Link {
   //         right to dial; what is sent next is for it, and others may follow
   virtual absl::StatusOr<std::span<std::byte>> Receive(absl::Time deadline) = 0;
 
+  // As of Channel: room for a message that the peer reads where it lies.
+  virtual absl::StatusOr<std::span<std::byte>> TakeRoom(size_t, absl::Time) {
+    return std::span<std::byte>();
+  }
+  virtual absl::Status SendRoom(absl::Time) { return absl::OkStatus(); }
+  virtual bool received_in_memory() const { return false; }
+
   // Listening links: the sender of the last message received is the peer. Who
   // else dialled or dials is a stranger from now on, and is ignored.
   virtual void KeepPeer() = 0;

@@ -33,6 +33,16 @@ class LinkChannel final : public Channel {
       absl::Time deadline) override {
     return link_->Receive(deadline);
   }
+  absl::StatusOr<std::span<std::byte>> TakeRoom(size_t bytes,
+                                                absl::Time deadline) override {
+    return link_->TakeRoom(bytes, deadline);
+  }
+  absl::Status SendRoom(absl::Time deadline) override {
+    return link_->SendRoom(deadline);
+  }
+  bool received_in_memory() const override {
+    return link_->received_in_memory();
+  }
 
  private:
   const std::unique_ptr<Link> link_;

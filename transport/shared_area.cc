@@ -12,6 +12,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "security/random_bytes.h"
@@ -27,6 +29,19 @@ absl::Status SystemError(absl::string_view what) {
 size_t Aligned(size_t bytes) {
   return (bytes + SharedArea::kAlignment - 1) / SharedArea::kAlignment *
          SharedArea::kAlignment;
+}
+
+// "/proc/12/fd/3": the peer names it, and nothing else shall be opened.
+bool IsDescriptorPath(absl::string_view path) {
+  const auto consume_number = [&path] {
+    const size_t digits = std::min(path.find_first_not_of("0123456789"),
+                                   path.size());
+    path.remove_prefix(digits);
+    return digits > 0;
+  };
+  return absl::ConsumePrefix(&path, "/proc/") && consume_number() &&
+         absl::ConsumePrefix(&path, "/fd/") && consume_number() &&
+         path.empty();
 }
 
 }  // namespace
@@ -115,7 +130,12 @@ void SharedArea::GiveBack() {
 absl::StatusOr<AttachedArea> AttachedArea::Attach(const std::string& path,
                                                   const AreaNonce& nonce,
                                                   size_t message_bytes) {
-  const UniqueFd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!IsDescriptorPath(path)) {
+    return absl::UnavailableError(absl::StrCat(
+        "shared memory: \"", path, "\" is no descriptor of a process"));
+  }
+  const UniqueFd fd(
+      open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd.valid()) return SystemError(absl::StrCat("cannot open ", path));
   struct stat facts = {};
   const int seals = fcntl(fd.get(), F_GET_SEALS);

@@ -68,7 +68,7 @@ class AreaMapping {
 class SharedArea {
  public:
   // Messages that wait for their release.
-  static constexpr uint32_t kWaitingMax = 16;
+  static constexpr uint32_t kWaitingMax = 32;
   static constexpr size_t kAlignment = 64;
 
   // Errors: kUnavailable  the system has no such memory, or none left
@@ -115,6 +115,7 @@ class SharedArea {
 // Threads: thread-compatible.
 class AttachedArea {
  public:
+  // `path`: of SharedArea::path(); nothing else is opened.
   // Errors: kUnavailable  it cannot be reached from here, is another one, or
   //         could be cut short by the other end
   static absl::StatusOr<AttachedArea> Attach(const std::string& path,

@@ -15,9 +15,6 @@
 namespace shoal::transport {
 namespace {
 
-// Where the type lies in every frame.
-constexpr size_t kTypeAt = 6;
-
 // The payload of an offer: nonce, bytes of the area (u64), path.
 constexpr size_t kAreaBytesAt = std::tuple_size_v<AreaNonce>;
 constexpr size_t kPathAt = kAreaBytesAt + sizeof(uint64_t);
@@ -46,8 +43,11 @@ Note EncodeNote(uint64_t offset, uint64_t bytes) {
 
 }  // namespace
 
-SharedLink::SharedLink(const LinkOptions& options, std::unique_ptr<Link> inner)
-    : area_bytes_(options.network.shared_bytes), inner_(std::move(inner)) {
+SharedLink::SharedLink(const LinkOptions& options, bool listening,
+                       std::unique_ptr<Link> inner)
+    : area_bytes_(options.network.shared_bytes),
+      listening_(listening),
+      inner_(std::move(inner)) {
   SHOAL_CHECK(area_bytes_ > 0);
 }
 
@@ -77,26 +77,24 @@ absl::Status SharedLink::Offer(absl::Time deadline) {
   return absl::OkStatus();
 }
 
-absl::Status SharedLink::Send(std::span<const std::byte> head,
-                              std::span<const std::byte> tail,
-                              absl::Time deadline) {
-  const size_t bytes = head.size() + tail.size();
-  if (bytes < kBytesMin) return inner_->Send(head, tail, deadline);
+absl::StatusOr<std::span<std::byte>> SharedLink::TakeRoom(
+    size_t bytes, absl::Time deadline) {
+  if (bytes < kBytesMin || !has_peer_) return std::span<std::byte>();
   SHOAL_RETURN_IF_ERROR(Offer(deadline));
-  if (!out_ || !out_->attached()) return inner_->Send(head, tail, deadline);
-  const SharedArea::Place place = out_->Take(bytes);
-  if (place.bytes.empty()) return inner_->Send(head, tail, deadline);
-  std::memcpy(place.bytes.data(), head.data(), head.size());
-  if (!tail.empty()) {
-    std::memcpy(place.bytes.data() + head.size(), tail.data(), tail.size());
-  }
-  const Note note = EncodeNote(place.offset, bytes);
+  if (!out_ || !out_->attached()) return std::span<std::byte>();
+  room_ = out_->Take(bytes);
+  return room_.bytes;
+}
+
+absl::Status SharedLink::SendRoom(absl::Time deadline) {
+  const Note note = EncodeNote(room_.offset, room_.bytes.size());
   const absl::Status sent = inner_->Send(note, {}, deadline);
   if (!sent.ok()) out_->GiveBack();
   return sent;
 }
 
 void SharedLink::Accept(std::span<const std::byte> offer) {
+  if (std::exchange(was_offered_, true)) return;
   const auto payload = offer.subspan(kFrameHeaderBytes);
   if (payload.size() <= kPathAt || payload.size() > kPathAt + kPathBytesMax) {
     return;
@@ -118,28 +116,33 @@ void SharedLink::Accept(std::span<const std::byte> offer) {
   }
 }
 
+std::span<std::byte> SharedLink::MessageOf(
+    std::span<const std::byte> note) const {
+  const auto payload = note.subspan(kFrameHeaderBytes);
+  if (!in_ || payload.size() != kNoteBytes) return {};
+  const auto message = in_->At(Get<uint64_t>(payload, 0),
+                               Get<uint64_t>(payload, sizeof(uint64_t)));
+  return message.size() < kFrameHeaderBytes ? std::span<std::byte>() : message;
+}
+
 absl::StatusOr<std::span<std::byte>> SharedLink::Receive(absl::Time deadline) {
-  if (in_use_) {
-    in_->Release();
-    in_use_ = false;
-  }
+  if (std::exchange(in_use_, false)) in_->Release();
   for (;;) {
     SHOAL_ASSIGN_OR_RETURN(const std::span<std::byte> message,
                            inner_->Receive(deadline));
-    if (message.size() < kFrameHeaderBytes) return message;
-    const auto type = Get<uint16_t>(message, kTypeAt);
-    if (type == kShareOfferType && !in_) {
+    // Who dialled knows its peer by the first message; until then, and if a
+    // checksum is wrong, the frame is for the caller to refuse.
+    if (!has_peer_) {
+      has_peer_ = !listening_;
+      return message;
+    }
+    if (IsWholeFrame(message, kShareOfferType)) {
       Accept(message);
       continue;
     }
-    if (type != kSharedFrameType) return message;
-    const auto payload = message.subspan(kFrameHeaderBytes);
-    std::span<std::byte> frame;
-    if (in_ && payload.size() == kNoteBytes) {
-      frame = in_->At(Get<uint64_t>(payload, 0),
-                      Get<uint64_t>(payload, sizeof(uint64_t)));
-    }
-    if (frame.size() < kFrameHeaderBytes) {
+    if (!IsWholeFrame(message, kSharedFrameType)) return message;
+    const std::span<std::byte> frame = MessageOf(message);
+    if (frame.empty()) {
       return absl::DataLossError(
           "sent a frame that is not where it says, in the shared memory");
     }

@@ -19,16 +19,17 @@
 namespace shoal::transport {
 
 // For two processes of one user on one machine. Everything that orders, wakes
-// or fails is the link's below: a large message is written into an area and a
-// small one, which says where, goes over that link. Before its first large
-// message an end offers its area; until the peer has attached it, and whenever
-// there is no room in it, messages go over the link as they are. So nothing
-// waits for the area, and a peer that cannot attach it is served as well.
+// or fails is the link's below: a large message is written into an area
+// (TakeRoom()) and a small one, which says where, goes over that link. Before
+// its first large message an end offers its area, once; until the peer has
+// attached it, and whenever there is no room in it, TakeRoom() gives none. So
+// nothing waits for the area, and a peer that cannot attach it is served as
+// well. Who is no peer yet can offer nothing.
 //
-// Cost:     a copy of each large message, where a socket takes two and the
-//           kernel's work.
+// Cost:     a copy of each large message, where a socket takes two, checksums
+//           and the kernel's work.
 // Memory:   NetworkOptions::shared_bytes for each direction, of which only what
-//           is used is taken.
+//           is used is taken, and not given back.
 // Threads:  as of Link.
 // Failure:  beside those of Link, Receive() gives kDataLoss for a message that
 //           says a place that is not in the area.
@@ -38,14 +39,24 @@ class SharedLink final : public Link {
   static constexpr size_t kBytesMin = size_t{1} << 16;
 
   // REQUIRES: options.network.shared_bytes > 0.
-  SharedLink(const LinkOptions& options, std::unique_ptr<Link> inner);
+  SharedLink(const LinkOptions& options, bool listening,
+             std::unique_ptr<Link> inner);
 
   const std::string& endpoint() const override { return inner_->endpoint(); }
   absl::Status Send(std::span<const std::byte> head,
                     std::span<const std::byte> tail,
-                    absl::Time deadline) override;
+                    absl::Time deadline) override {
+    return inner_->Send(head, tail, deadline);
+  }
   absl::StatusOr<std::span<std::byte>> Receive(absl::Time deadline) override;
-  void KeepPeer() override { inner_->KeepPeer(); }
+  absl::StatusOr<std::span<std::byte>> TakeRoom(size_t bytes,
+                                                absl::Time deadline) override;
+  absl::Status SendRoom(absl::Time deadline) override;
+  bool received_in_memory() const override { return in_use_; }
+  void KeepPeer() override {
+    inner_->KeepPeer();
+    has_peer_ = true;
+  }
   void set_polling_time(absl::Duration time) override {
     inner_->set_polling_time(time);
   }
@@ -54,12 +65,18 @@ class SharedLink final : public Link {
   // Makes the area and offers it, once.
   absl::Status Offer(absl::Time deadline);
   void Accept(std::span<const std::byte> offer);
+  // The message that a note stands for; empty: there is none.
+  std::span<std::byte> MessageOf(std::span<const std::byte> note) const;
 
   const size_t area_bytes_;
+  const bool listening_;
   const std::unique_ptr<Link> inner_;
+  bool has_peer_ = false;
   std::optional<SharedArea> out_;
-  bool offered_ = false;  // or it turned out that there is none
+  SharedArea::Place room_;  // of the last TakeRoom()
+  bool offered_ = false;    // or it turned out that there is none
   std::optional<AttachedArea> in_;
+  bool was_offered_ = false;
   bool in_use_ = false;  // the last message received is in in_
 };
 

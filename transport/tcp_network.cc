@@ -69,7 +69,7 @@ std::unique_ptr<Link> Around(const LinkOptions& options, bool listening,
                                         std::move(link));
   }
   if (options.network.shared_bytes > 0) {
-    return std::make_unique<SharedLink>(options, std::move(link));
+    return std::make_unique<SharedLink>(options, listening, std::move(link));
   }
   return link;
 }

@@ -20,11 +20,12 @@ namespace {
 
 // Idle ranks wait for the next pass for as long as it takes; the control plane
 // notices a coordinator that is gone and aborts. Meanwhile they look at their
-// memory: seldom, sooner after a look that changed something, since a shortage
-// goes on for a while, and at once while there is a step left to take.
+// memory: seldom, sooner for a while after a look that changed something, since
+// a shortage goes on. While there is a step left to take they rest at least as
+// long as the last one took, so that a pass need not wait for one.
 constexpr absl::Duration kRestLook = absl::Seconds(2);
 constexpr absl::Duration kRestAgain = absl::Milliseconds(600);
-constexpr absl::Duration kRestStep = absl::Milliseconds(50);
+constexpr absl::Duration kRestStep = absl::Milliseconds(100);
 // How long a rank polls for a frame before it sleeps: between passes hardly,
 // within one for as long as ranks usually differ when single tokens are
 // computed. Beside longer waits the time to wake up is nothing.
@@ -215,8 +216,8 @@ absl::Status RankEngine::ServePass(const transport::Frame& frame) {
 }
 
 absl::Duration RankEngine::RestTime() const {
-  if (wish_) return kRestStep;
-  return wished_ ? kRestAgain : kRestLook;
+  if (wish_) return std::max(kRestStep, step_time_);
+  return absl::Now() - wished_ < kRestLook ? kRestAgain : kRestLook;
 }
 
 absl::Duration RankEngine::Rest() {
@@ -233,15 +234,16 @@ absl::Duration RankEngine::Rest() {
 
 absl::Status RankEngine::AdaptMemory() {
   if (!watch_) return absl::OkStatus();
-  auto wish = watch_->Poll();
-  wished_ = wish.has_value();
-  if (wished_) {
+  if (auto wish = watch_->Poll(); wish.has_value()) {
+    wished_ = absl::Now();
     if (!wish_) resident_bytes_before_ = loaded_->facts().resident_bytes;
     wish_ = std::move(wish);
   }
   if (!wish_) return absl::OkStatus();
+  const absl::Time begin = absl::Now();
   SHOAL_ASSIGN_OR_RETURN(const bool done,
                          loaded_->SetBudget(wish_->budget_bytes));
+  step_time_ = absl::Now() - begin;
   if (done) {
     TellMemory(*wish_);
     wish_.reset();

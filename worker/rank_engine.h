@@ -119,7 +119,8 @@ class RankEngine final : public parallel::Rank {
   std::optional<memory::MemoryWatch> watch_;
   // Of the watch, until it is fulfilled.
   std::optional<memory::MemoryWatch::Wish> wish_;
-  bool wished_ = false;  // at the last look
+  absl::Time wished_ = absl::InfinitePast();  // when, last
+  absl::Duration step_time_;  // that the last change of memory took
   uint64_t resident_bytes_before_ = 0;  // when it was made
   std::unique_ptr<transport::Network> network_;
   std::unique_ptr<PassRunner> runner_;

@@ -28,15 +28,17 @@ std::vector<float> Product(const KernelTable& table, const WeightMatrix& matrix,
   return out;
 }
 
-// One token of `value`, and of 0 in every other run.
-ActivationBuffer RunsOf(int value, uint32_t run, uint32_t cols) {
-  ActivationBuffer input(Encoding::kA8, 1, cols);
-  input.Resize(1);
-  for (uint32_t i = 0; i < cols; ++i) {
-    input.quants(0)[i] = static_cast<int8_t>(i / run % 2 == 0 ? value : 0);
+// Equal tokens of `value`, and of `other` in every second pair of neighbours.
+ActivationBuffer PairsOf(int value, int other, uint32_t tokens, uint32_t cols) {
+  ActivationBuffer input(Encoding::kA8, tokens, cols);
+  input.Resize(tokens);
+  for (uint32_t t = 0; t < tokens; ++t) {
+    for (uint32_t i = 0; i < cols; ++i) {
+      input.quants(t)[i] = static_cast<int8_t>(i / 2 % 2 == 0 ? value : other);
+    }
+    std::fill_n(input.scales(t), cols / kA8BlockElements, 1.0f);
+    EXPECT_TRUE(SumQuants(input.quants(t), cols, input.sums(t)));
   }
-  std::fill_n(input.scales(0), cols / kA8BlockElements, 1.0f);
-  EXPECT_TRUE(SumQuants(input.quants(0), cols, input.sums(0)));
   return input;
 }
 
@@ -185,8 +187,10 @@ TEST_F(ProductTest, AddsToWhatIsThereInFloatAndInDouble) {
 }
 
 // The largest magnitudes that the formats allow: integer sums must not
-// saturate or wrap anywhere, also where one sum of 16 bits has all activations
-// that are not zero: those of AVX2 have every other pair of neighbours.
+// saturate or wrap anywhere. Sums of 16 bits, as AVX2 has them of every second
+// pair of neighbours, are largest where the others are zero or, since offsets
+// are taken off by the sum of all, the opposite. For one token and for as many
+// as the widest loops take.
 TEST_F(ProductTest, LargestQuantsDoNotOverflow) {
   const uint32_t rows = 16, cols = 256;
   for (const KernelTable* table : AllTables()) {
@@ -200,18 +204,21 @@ TEST_F(ProductTest, LargestQuantsDoNotOverflow) {
           testing::SetScale(type, &canonical[at], 1.0f);
         }
         const auto packed = Packed(*table, type, rows, cols, canonical);
-        for (const uint32_t run : {2u, cols}) {
-          for (const int value : {-127, 127}) {
-            const ActivationBuffer input = RunsOf(value, run, cols);
-            const auto got = Product(
-                *table, {type, table->layout, rows, cols, packed.data()},
-                input.View());
+        for (const int value : {-127, 127}) {
+          for (const int other : {0, value, -value}) {
+            const ActivationBuffer input = PairsOf(value, other, 7, cols);
             const auto expected =
                 ExpectedProduct(type, canonical.data(), input.View(), 0);
-            for (uint32_t row = 0; row < rows; ++row) {
-              ASSERT_NEAR(got[row], expected.value, expected.tolerance)
-                  << CaseName(*table, type, Encoding::kA8) << " fill " << fill
-                  << " runs of " << run << " of " << value << " row " << row;
+            for (const uint32_t tokens : {1, 7}) {
+              const auto got = Product(
+                  *table, {type, table->layout, rows, cols, packed.data()},
+                  input.View().Tokens(0, tokens));
+              for (size_t at = 0; at < got.size(); ++at) {
+                ASSERT_NEAR(got[at], expected.value, expected.tolerance)
+                    << CaseName(*table, type, Encoding::kA8) << " fill " << fill
+                    << " pairs of " << value << " and " << other << " at "
+                    << at << " of " << tokens << " tokens";
+              }
             }
           }
         }

@@ -157,6 +157,31 @@ TEST_F(MemoryNeedTest, AHubHasALinkToEveryOtherRank) {
   EXPECT_EQ(Need(0).transport - 100 * 512, 3 * one);
 }
 
+// Both directions of each link: the sums of a pass with their headers, a page.
+TEST_F(MemoryNeedTest, MemoryThatRanksShareIsCounted) {
+  plan_.chunk_tokens = 1024;  // partial sums of 512 KiB
+  const uint64_t leaf = Need(1).transport;
+  const uint64_t hub = Need(0).transport;
+  options_.share_memory = true;
+  const uint64_t more = Need(1).transport - leaf;
+  EXPECT_GE(more, 2 * (512u << 10));
+  EXPECT_LE(more, 2 * ((512u << 10) + 8192));
+  EXPECT_EQ(Need(0).transport - hub, more);
+  options_.seal_links = true;
+  const uint64_t sealed = Need(1).transport;
+  options_.share_memory = false;
+  EXPECT_EQ(Need(1).transport, sealed);
+  options_.seal_links = false;
+  options_.share_memory = true;
+  options_.transport = Transport::kZmq;
+  EXPECT_EQ(Need(1).transport, leaf);
+  options_.transport = Transport::kTcp;
+  plan_.chunk_tokens = 100;  // no frame is large enough
+  const uint64_t small = Need(1).transport;
+  options_.share_memory = false;
+  EXPECT_EQ(Need(1).transport, small);
+}
+
 TEST_F(MemoryNeedTest, ARankAloneHasNoTransport) {
   plan_.device_names = {"a"};
   for (UnitRange& range : plan_.ranges) range.rank = 0;

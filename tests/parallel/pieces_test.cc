@@ -24,20 +24,20 @@ TEST(PiecesTest, APieceHasAtLeastOneTokenAndElseAQuarterOfAMebibyte) {
   EXPECT_EQ(PiecePayloadMax(kPieceBytes + 1), kPieceBytes + 1);
 }
 
-TEST(PiecesTest, SharedMemoryHoldsTheSumsOfHalfOfAPassWithTheirHeaders) {
-  // 64 tokens of 16 KiB, in frames of 16.
-  const uint64_t half = SharedFor(128, Payload::kF64, 2048);
-  EXPECT_GE(half, kMiB + 4 * transport::kFrameHeaderBytes);
-  EXPECT_LT(half, kMiB + 4096);
-  EXPECT_GE(SharedFor(127, Payload::kF64, 2048), kMiB);
+TEST(PiecesTest, SharedMemoryHoldsTheSumsOfAPassWithTheirHeaders) {
+  // 128 tokens of 16 KiB, in frames of 16.
+  const uint64_t sums = SharedFor(128, Payload::kF64, 2048);
+  EXPECT_GE(sums, 2 * kMiB + 8 * transport::kFrameHeaderBytes);
+  EXPECT_LT(sums, 2 * kMiB + 4096);
   const uint64_t single = SharedFor(128, Payload::kF32, 2048);
-  EXPECT_GE(single, kMiB / 2);
-  EXPECT_LT(single, kMiB / 2 + 4096);
+  EXPECT_GE(single, kMiB);
+  EXPECT_LT(single, kMiB + 4096);
 }
 
-TEST(PiecesTest, SharedMemoryIsBoundedAndNeverNone) {
-  EXPECT_EQ(SharedFor(4096, Payload::kF64, 8192), 2 * kMiB);
-  EXPECT_GE(SharedFor(1, Payload::kF32, 1), 1u);
+TEST(PiecesTest, SharedMemoryIsBoundedAndNoneForSmallFrames) {
+  EXPECT_EQ(SharedFor(4096, Payload::kF64, 8192), 4 * kMiB);
+  EXPECT_EQ(SharedFor(127, Payload::kF64, 64), 0u);
+  EXPECT_GT(SharedFor(128, Payload::kF64, 64), 0u);
 }
 
 }  // namespace

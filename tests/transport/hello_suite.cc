@@ -173,6 +173,10 @@ TEST_P(NetworkTest, OptionsOutOfRangeAreNamed) {
   options.payload_bytes_max = kPayloadBytesLimit + 1;
   ExpectError(factory_->Make(options)->Listen().status(),
               absl::StatusCode::kInvalidArgument, "payload_bytes_max is 1073");
+  options = OptionsForRank(0, 2);
+  options.shared_bytes = kPayloadBytesLimit + 1;
+  ExpectError(factory_->Make(options)->Listen().status(),
+              absl::StatusCode::kInvalidArgument, "shared_bytes is 1073");
   options = OptionsForRank(kRankLimit, 2);
   ExpectError(factory_->Make(options)->Listen().status(),
               absl::StatusCode::kInvalidArgument, "rank is 4096");

@@ -43,6 +43,8 @@ class QueueLink final : public Link {
   void KeepPeer() override {}
   void set_polling_time(absl::Duration) override {}
 
+  std::span<const std::byte> received() const { return received_; }
+
   bool is_full = false;
 
  private:

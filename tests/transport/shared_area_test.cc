@@ -152,24 +152,37 @@ TEST_F(SharedAreaTest, OnlyTheAreaThatIsMeantIsAttached) {
   other[3] ^= std::byte{1};
   const std::string path = area_->path();
   const size_t size = area_->size();
+  const std::string own = absl::StrCat("/proc/", getpid(), "/fd/");
+  const int device = open("/dev/zero", O_RDWR | O_CLOEXEC);
   for (const auto& status :
        {AttachedArea::Attach(path, other, size).status(),
         AttachedArea::Attach(path, area_->nonce(), size + 64).status(),
-        AttachedArea::Attach("/proc/self/exe", other, size).status(),
-        AttachedArea::Attach("/dev/zero", other, size).status(),
-        AttachedArea::Attach("/proc/self/fd/999999", other, size).status()}) {
+        AttachedArea::Attach(absl::StrCat(own, device), other, size).status(),
+        AttachedArea::Attach(absl::StrCat(own, 999999), other, size)
+            .status()}) {
     EXPECT_TRUE(absl::IsUnavailable(status)) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr("shared memory"));
   }
+  close(device);
   EXPECT_FALSE(area_->attached());
   // Its maker could cut it short while this end reads.
   const int loose = memfd_create("loose", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   ASSERT_EQ(ftruncate(loose, AreaMapping::kControlBytes + kBytes), 0);
   EXPECT_TRUE(absl::IsUnavailable(
-      AttachedArea::Attach(absl::StrCat("/proc/self/fd/", loose), AreaNonce{},
-                           kBytes)
+      AttachedArea::Attach(absl::StrCat(own, loose), AreaNonce{}, kBytes)
           .status()));
   close(loose);
+}
+
+TEST_F(SharedAreaTest, NothingButADescriptorIsOpened) {
+  for (const std::string path :
+       {"", "/dev/zero", "/proc/self/exe", "/proc/self/fd/3", "/proc//fd/3",
+        "/proc/1/fd/", "/proc/1/fd/3/", "/proc/1/fd/../exe", "proc/1/fd/3"}) {
+    const auto status =
+        AttachedArea::Attach(path, area_->nonce(), kBytes).status();
+    EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("no descriptor"));
+  }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <string>
@@ -25,24 +26,43 @@ constexpr size_t kLarge = SharedLink::kBytesMin;
 
 class SharedLinkTest : public ::testing::Test {
  protected:
-  std::unique_ptr<SharedLink> Make(std::deque<Message>& in,
+  std::unique_ptr<SharedLink> Make(bool listening, std::deque<Message>& in,
                                    std::deque<Message>& out,
                                    QueueLink*& inner) {
     LinkOptions options;
     options.network.shared_bytes = 3 * (kLarge + 1000);
     auto queue = std::make_unique<QueueLink>(in, out);
     inner = queue.get();
-    return std::make_unique<SharedLink>(options, std::move(queue));
+    return std::make_unique<SharedLink>(options, listening, std::move(queue));
+  }
+  // After the hellos, which a test may leave out.
+  void SetUp() override {
+    wire_.push_back(MessageOf(100, 'h'));
+    ASSERT_TRUE(receiver_->Receive(kNever).ok());
+    receiver_->KeepPeer();
+    back_.push_back(MessageOf(100, 'h'));
+    ASSERT_TRUE(sender_->Receive(kNever).ok());
   }
 
-  // As a frame: the type lies in the header.
   static Message MessageOf(size_t bytes, char fill) {
-    Message message(bytes, static_cast<std::byte>(fill));
-    Put(std::span(message), 6, static_cast<uint16_t>(FrameType::kPartial));
+    return Message(bytes, static_cast<std::byte>(fill));
+  }
+  // `message` with a payload that was changed.
+  static Message Checked(Message message, uint16_t type) {
+    FrameHeader header;
+    header.type = static_cast<FrameType>(type);
+    EncodeFrameHeader(header, std::span(message).subspan(kFrameHeaderBytes),
+                      std::span(message).first<kFrameHeaderBytes>());
     return message;
   }
   absl::Status Send(size_t bytes, char fill) {
     const Message message = MessageOf(bytes, fill);
+    const auto room = sender_->TakeRoom(bytes, kNever);
+    if (!room.ok()) return room.status();
+    if (!room->empty()) {
+      std::copy(message.begin(), message.end(), room->begin());
+      return sender_->SendRoom(kNever);
+    }
     return sender_->Send(std::span(message).first(kFrameHeaderBytes),
                          std::span(message).subspan(kFrameHeaderBytes), kNever);
   }
@@ -52,6 +72,8 @@ class SharedLinkTest : public ::testing::Test {
     EXPECT_EQ(reinterpret_cast<uintptr_t>(message->data()) % 8, 0u);
     EXPECT_EQ(Message(message->begin(), message->end()),
               MessageOf(bytes, fill));
+    EXPECT_EQ(receiver_->received_in_memory(),
+              message->data() != receiver_inner_->received().data());
   }
   // The offer and one large message that goes as it is.
   void Offer() {
@@ -69,8 +91,9 @@ class SharedLinkTest : public ::testing::Test {
   std::deque<Message> back_;
   QueueLink* inner_ = nullptr;
   QueueLink* receiver_inner_ = nullptr;
-  std::unique_ptr<SharedLink> sender_ = Make(back_, wire_, inner_);
-  std::unique_ptr<SharedLink> receiver_ = Make(wire_, back_, receiver_inner_);
+  std::unique_ptr<SharedLink> sender_ = Make(false, back_, wire_, inner_);
+  std::unique_ptr<SharedLink> receiver_ =
+      Make(true, wire_, back_, receiver_inner_);
 };
 
 TEST_F(SharedLinkTest, LargeMessagesLeaveANoteOnTheWire) {
@@ -110,6 +133,7 @@ TEST_F(SharedLinkTest, APeerThatCannotAttachGetsMessagesAsTheyAre) {
   ASSERT_EQ(wire_.size(), 2u);
   Message& offer = wire_.front();
   offer.back() = std::byte{'x'};  // the path leads nowhere
+  offer = Checked(offer, kShareOfferType);
   ExpectMessage(kLarge, 'a');
   for (const char fill : {'b', 'c'}) {
     ASSERT_TRUE(Send(kLarge, fill).ok());
@@ -118,22 +142,23 @@ TEST_F(SharedLinkTest, APeerThatCannotAttachGetsMessagesAsTheyAre) {
   }
 }
 
-TEST_F(SharedLinkTest, MalformedOffersAreNoOffers) {
+TEST_F(SharedLinkTest, MalformedOffersAreNoOffersAndThereIsOnlyOne) {
   ASSERT_TRUE(Send(kLarge, 'a').ok());
   const Message offer = wire_.front();
-  wire_.pop_front();
   std::vector<Message> wrong = {offer, offer, offer, offer};
   wrong[0].resize(kFrameHeaderBytes);                    // nothing in it
   wrong[1].resize(offer.size() + 1000, std::byte{'/'});  // a long path
   Put(std::span(wrong[2]), kFrameHeaderBytes + 16, uint64_t{1} << 60);
   wrong[3][kFrameHeaderBytes] ^= std::byte{1};  // the nonce
-  for (auto message = wrong.rbegin(); message != wrong.rend(); ++message) {
-    wire_.push_front(*message);
+  for (const Message& message : wrong) {
+    receiver_ = Make(true, wire_, back_, receiver_inner_);
+    receiver_->KeepPeer();
+    wire_ = {Checked(message, kShareOfferType), offer, MessageOf(kLarge, 'a')};
+    ExpectMessage(kLarge, 'a');
+    ASSERT_TRUE(Send(kLarge, 'b').ok());
+    EXPECT_EQ(WireBytes(), kLarge);
+    ExpectMessage(kLarge, 'b');
   }
-  ExpectMessage(kLarge, 'a');
-  ASSERT_TRUE(Send(kLarge, 'b').ok());
-  EXPECT_EQ(WireBytes(), kLarge);
-  ExpectMessage(kLarge, 'b');
 }
 
 TEST_F(SharedLinkTest, ANoteOfNoPlaceInTheAreaIsDataLoss) {
@@ -147,7 +172,7 @@ TEST_F(SharedLinkTest, ANoteOfNoPlaceInTheAreaIsDataLoss) {
   Put(std::span(wrong[2]), kFrameHeaderBytes + 8, uint64_t{63});
   wrong[3].resize(kFrameHeaderBytes + 8);
   for (const Message& message : wrong) {
-    wire_.push_back(message);
+    wire_.push_back(Checked(message, kSharedFrameType));
     const auto received = receiver_->Receive(kNever);
     EXPECT_TRUE(absl::IsDataLoss(received.status())) << received.status();
     EXPECT_THAT(std::string(received.status().message()),
@@ -155,10 +180,48 @@ TEST_F(SharedLinkTest, ANoteOfNoPlaceInTheAreaIsDataLoss) {
   }
 }
 
+TEST_F(SharedLinkTest, DamagedNotesAndOffersAreForTheCallerToRefuse) {
+  ASSERT_TRUE(Send(kLarge, 'a').ok());
+  const Message offer = wire_.front();
+  ExpectMessage(kLarge, 'a');
+  ASSERT_TRUE(Send(kLarge, 'b').ok());
+  const Message note = wire_.front();
+  wire_.clear();
+  for (Message message : {offer, note}) {
+    message.back() ^= std::byte{1};
+    wire_.push_back(message);
+    const auto received = receiver_->Receive(kNever);
+    ASSERT_TRUE(received.ok()) << received.status();
+    EXPECT_EQ(Message(received->begin(), received->end()), message);
+    EXPECT_TRUE(absl::IsDataLoss(DecodeFrame(*received, 1000).status()));
+  }
+}
+
+TEST_F(SharedLinkTest, BeforeTheHelloNotesAndOffersMeanNothing) {
+  ASSERT_TRUE(Send(kLarge, 'a').ok());
+  const Message offer = wire_.front();
+  ExpectMessage(kLarge, 'a');
+  ASSERT_TRUE(Send(kLarge, 'b').ok());
+  const Message note = wire_.front();
+  for (const bool listening : {true, false}) {
+    for (const Message& message : {offer, note}) {
+      receiver_ = Make(listening, wire_, back_, receiver_inner_);
+      wire_ = {message};
+      const auto received = receiver_->Receive(kNever);
+      ASSERT_TRUE(received.ok()) << received.status();
+      EXPECT_EQ(Message(received->begin(), received->end()), message);
+      const auto room = receiver_->TakeRoom(kLarge, kNever);
+      ASSERT_TRUE(room.ok()) << room.status();
+      EXPECT_TRUE(room->empty());
+    }
+  }
+}
+
 TEST_F(SharedLinkTest, ANoteWithoutAnOfferIsDataLoss) {
   Offer();
   ASSERT_TRUE(Send(kLarge, 'a').ok());
-  receiver_ = Make(wire_, back_, receiver_inner_);
+  receiver_ = Make(true, wire_, back_, receiver_inner_);
+  receiver_->KeepPeer();
   EXPECT_TRUE(absl::IsDataLoss(receiver_->Receive(kNever).status()));
 }
 

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <future>
 #include <memory>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "tests/transport/socket_suite.h"
@@ -46,7 +48,9 @@ class SharingTcpFactory final : public TcpFactory {
  public:
   std::unique_ptr<Network> Make(const NetworkOptions& options) override {
     NetworkOptions sharing = options;
-    sharing.shared_bytes = 2 * NetworkTest::kPayloadBytesMax;
+    if (sharing.shared_bytes == 0) {
+      sharing.shared_bytes = 2 * NetworkTest::kPayloadBytesMax;
+    }
     return TcpFactory::Make(sharing);
   }
 };
@@ -69,10 +73,49 @@ INSTANTIATE_TEST_SUITE_P(Tcp, NetworkTest,
 INSTANTIATE_TEST_SUITE_P(Tcp, SocketNetworkTest, ::testing::Values(kMake));
 INSTANTIATE_TEST_SUITE_P(SharingTcp, NetworkTest,
                          ::testing::Values(kMakeSharing));
+INSTANTIATE_TEST_SUITE_P(SharingTcp, SocketNetworkTest,
+                         ::testing::Values(kMakeSharing));
 INSTANTIATE_TEST_SUITE_P(SealedTcp, NetworkTest,
                          ::testing::Values(kMakeSealed));
 INSTANTIATE_TEST_SUITE_P(SealedTcp, SocketNetworkTest,
                          ::testing::Values(kMakeSealed));
+
+TEST(TcpNetworkTest, LargeFramesGoThroughMemoryBothWaysWhereItIsShared) {
+  constexpr size_t kFrameBytes = 100'000;
+  for (const size_t shared_bytes : {size_t{0}, 4 * kFrameBytes}) {
+    auto groups = ConnectRanks(
+        [&](const NetworkOptions& options) {
+          NetworkOptions sharing = options;
+          sharing.shared_bytes = shared_bytes;
+          return std::make_unique<TcpNetwork>(sharing);
+        },
+        2);
+    ASSERT_TRUE(groups.ok()) << groups.status();
+    for (int i = 0; i < 20; ++i) {
+      const uint32_t from = i % 2;
+      std::vector<std::byte> sent(kFrameBytes + i);
+      for (size_t at = 0; at < sent.size(); ++at) {
+        sent[at] = static_cast<std::byte>(at * (i + 1));
+      }
+      FrameHeader header;
+      header.pass = i;
+      Channel& to = (*groups)[from]->To(1 - from);
+      const absl::Time deadline = absl::Now() + absl::Seconds(30);
+      ASSERT_TRUE(to.Send(header, sent, deadline).ok());
+      const auto frame = (*groups)[1 - from]->To(from).Receive(deadline);
+      ASSERT_TRUE(frame.ok()) << frame.status();
+      EXPECT_EQ(frame->header.pass, static_cast<uint64_t>(i));
+      EXPECT_TRUE(std::ranges::equal(frame->payload, sent));
+    }
+    for (const uint32_t from : {0, 1}) {
+      const Channel& to = (*groups)[from]->To(1 - from);
+      // All but the first, with which the memory was offered.
+      const uint64_t shared = shared_bytes == 0 ? 0 : 9 * kFrameBytes;
+      EXPECT_GE(to.bytes_shared(), shared);
+      EXPECT_LE(to.bytes_shared(), shared + shared / 100);
+    }
+  }
+}
 
 absl::Duration ThreadTime() {
   rusage usage = {};

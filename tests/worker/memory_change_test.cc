@@ -192,7 +192,7 @@ TEST_F(MemoryChangeTest, RankZeroGivesMemoryUpWhileItRestsAndGoesOnAfter) {
   SetCap(kBudget / 4);
   EXPECT_LT(fleet_->rank(0).Rest(), calm) << "it looks again soon";
   EXPECT_LE(fleet_->Reports()[0].resident_bytes, kBudget / 4);
-  EXPECT_EQ(fleet_->rank(0).Rest(), calm);
+  EXPECT_LT(fleet_->rank(0).Rest(), calm) << "and goes on so for a while";
   const std::vector<float> after = Passes(2);
   rested.insert(rested.end(), after.begin(), after.end());
   EXPECT_EQ(rested, undisturbed);
