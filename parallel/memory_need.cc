@@ -134,8 +134,7 @@ uint64_t TransportBytes(const Plan& plan, const Role& role, uint32_t rank,
                                 transport::kSealedExtraBytes);
   }
   // An area for each direction, whose pages are kept once they were used.
-  if (options.share_memory && !options.seal_links &&
-      options.transport == Transport::kTcp) {
+  if (SharesMemory(options)) {
     const uint64_t area = SharedBytes(plan, hidden);
     if (area > 0) bytes += role.peer_count * 2 * (area + kPageBytes);
   }

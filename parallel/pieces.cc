@@ -59,6 +59,11 @@ uint64_t PiecePayloadMax(uint64_t bytes_per_token) {
   return PieceTokens(bytes_per_token) * bytes_per_token;
 }
 
+bool SharesMemory(const RunOptions& options) {
+  return options.share_memory && !options.seal_links &&
+         options.transport == Transport::kTcp;
+}
+
 uint64_t SharedBytes(const Plan& plan, uint64_t hidden) {
   // More of it than this waits for its turn in the buffers of the socket.
   constexpr uint64_t kBytesMax = uint64_t{1} << 22;

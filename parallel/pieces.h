@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "parallel/plan.h"
+#include "parallel/rank.h"
 #include "transport/channel.h"
 #include "transport/frame.h"
 
@@ -39,6 +40,9 @@ uint32_t PieceTokens(uint64_t bytes_per_token);
 
 // Largest payload that blocks of such tokens make.
 uint64_t PiecePayloadMax(uint64_t bytes_per_token);
+
+// Whether the links of a plan hand large frames over in memory (shared_link.h).
+bool SharesMemory(const RunOptions& options);
 
 // Memory for one direction of a link between two processes of one machine: for
 // the partial sums of the longest pass, since a rank may have sent all of them

@@ -31,6 +31,9 @@ void PassRunner::CutIntoParts(const StageWork& stage) {
   parts_.assign(1, {0, tokens});
   const uint32_t half = (tokens + 1) / 2;
   if (!stage.exchanges || tokens / 2 < kPartTokensMin) return;
+  // Between processes of one machine an exchange takes less than weights that
+  // are unpacked twice.
+  if (parallel::SharesMemory(rank_.setup().options)) return;
   uint64_t row_bytes =
       uint64_t{hidden_} * parallel::BytesOf(rank_.setup().plan.payload);
   for (const PhaseWork& work : stage.phases) {

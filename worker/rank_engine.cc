@@ -130,7 +130,7 @@ absl::StatusOr<std::map<uint32_t, std::string>> RankEngine::Listen() {
     options.peers[peer] = setup.plan.device_names[peer];
   }
   if (options.peers.empty()) return std::map<uint32_t, std::string>();
-  if (setup.options.share_memory) {
+  if (parallel::SharesMemory(setup.options)) {
     options.shared_bytes =
         parallel::SharedBytes(setup.plan, loaded_->spec().hidden);
   }
