@@ -84,7 +84,10 @@ bool FleetWatch::Watcher::Next(absl::Time deadline,
         break;
       }
       if (watch_.clock_.Now() >= deadline) return false;
-      watch_.clock_.WaitUntil(watch_.changed_, watch_.mutex_, deadline);
+      // One that is there may only have to wait until it is due.
+      watch_.clock_.WaitUntil(
+          watch_.changed_, watch_.mutex_,
+          is_new ? std::min(deadline, due_ - kEarly) : deadline);
     }
     snapshot = watch_.snapshot_;
     snapshot_number_ = watch_.snapshot_number_;

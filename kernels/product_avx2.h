@@ -58,40 +58,8 @@ static inline __m256i SignedByteOfLane(__m256i words, int index) {
   return _mm256_srai_epi32(top, 24);
 }
 
-// The 8 scales and minima of a Q4_K block, multiplied out, for 8 rows.
-struct Q4KScales {
-  __m256 scales[8];
-  __m256 mins[8];
-};
-
-static inline void ReadQ4KScales(const std::byte* block, int half,
-                                 Q4KScales& out) {
-  const __m256 d = LoadHalfs(block + half * 16);
-  const __m256 dmin = LoadHalfs(block + 32 + half * 16);
-  const std::byte* packed = block + 64;
-  const __m256i w0 = LoadWord(packed, 0, half);
-  const __m256i w1 = LoadWord(packed, 1, half);
-  const __m256i w2 = LoadWord(packed, 2, half);
-  // type_table.cc tells how the 6-bit numbers are packed.
-  const __m256i low6 = _mm256_set1_epi8(63);
-  const __m256i upper2 = _mm256_set1_epi8(48);
-  const __m256i scale_words[2] = {
-      _mm256_and_si256(w0, low6),
-      _mm256_or_si256(And15(w2),
-                      _mm256_and_si256(_mm256_srli_epi32(w0, 2), upper2))};
-  const __m256i min_words[2] = {
-      _mm256_and_si256(w1, low6),
-      _mm256_or_si256(And15(_mm256_srli_epi32(w2, 4)),
-                      _mm256_and_si256(_mm256_srli_epi32(w1, 2), upper2))};
-  for (int part = 0; part < 8; ++part) {
-    const __m256i scale = ByteOfLane(scale_words[part / 4], part % 4);
-    const __m256i min = ByteOfLane(min_words[part / 4], part % 4);
-    out.scales[part] = _mm256_mul_ps(d, _mm256_cvtepi32_ps(scale));
-    out.mins[part] = _mm256_mul_ps(dmin, _mm256_cvtepi32_ps(min));
-  }
-}
-
-// One of them, with Q5_K's as well.
+// The scale and the minimum of a part of Q4_K or Q5_K, multiplied out, for 8
+// rows. type_table.cc tells how the 6-bit numbers are packed.
 static inline void ReadQ4KScale(const std::byte* block, int part, int half,
                                 __m256& scale, __m256& min) {
   const std::byte* packed = block + 64;

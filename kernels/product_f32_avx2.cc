@@ -114,12 +114,12 @@ struct Q4_K {
     const std::byte* words = block + 256 + part / 2 * 8 * 64;
     const __m128i shift = _mm_cvtsi32_si128(part % 2 * 4);
     for (int h = 0; h < kHalves; ++h) {
-      Q4KScales scales;
-      ReadQ4KScales(block, h, scales);
+      __m256 scale, min;
+      ReadQ4KScale(block, part, h, scale, min);
       for (int i = 0; i < 32; ++i) {
         const __m256i byte = ByteOfLane(LoadWord(words, i / 4, h), i % 4);
-        StoreColumn(And15(_mm256_srl_epi32(byte, shift)), scales.scales[part],
-                    scales.mins[part], buffer + i * kTileRows + 8 * h);
+        StoreColumn(And15(_mm256_srl_epi32(byte, shift)), scale, min,
+                    buffer + i * kTileRows + 8 * h);
       }
     }
     return buffer;

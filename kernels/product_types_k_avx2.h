@@ -25,10 +25,9 @@ struct Q2_K {
 
   template <int kPart>
   static __m256i Quants(const std::byte* block, int word, int half) {
-    return Bits < kPart % 4 / 2 * 4,
-           kPart % 2 == 0
-               ? 0x03
-               : 0x0c > (LoadWord(block + 256, kPart / 4 * 8 + word, half));
+    constexpr int kMask = kPart % 2 == 0 ? 0x03 : 0x0c;
+    return Bits<kPart % 4 / 2 * 4, kMask>(
+        LoadWord(block + 256, kPart / 4 * 8 + word, half));
   }
   template <int kPart, int k>
   static __m256i Factor(const std::byte* block, int half) {
@@ -62,11 +61,9 @@ struct Q3_K {
   template <int kPart>
   static __m256i Quants(const std::byte* block, int word, int half) {
     constexpr int kTo = kPart % 2 == 0 ? 2 : 4;  // of the third bit
-    const __m256i low = Bits < kPart % 4 / 2 * 4,
-                  kPart % 2 == 0
-                      ? 0x03
-                      : 0x0c >
-                            (LoadWord(block + 512, kPart / 4 * 8 + word, half));
+    constexpr int kMask = kPart % 2 == 0 ? 0x03 : 0x0c;
+    const __m256i low = Bits<kPart % 4 / 2 * 4, kMask>(
+        LoadWord(block + 512, kPart / 4 * 8 + word, half));
     const __m256i upper =
         Bits<kPart - kTo, 1 << kTo>(LoadWord(block, word, half));
     return _mm256_or_si256(low, upper);

@@ -294,21 +294,6 @@ struct PanelProduct {
   }
 };
 
-// Sums of many tokens lie far apart, and adding to them would wait for each.
-// Not inlined by force: prompts of Q4_0 were 3 % slower with it.
-template <int N>
-inline void PrefetchOutput(const ProductOutput& output, uint64_t token,
-                           uint32_t row) {
-  const uint64_t bytes = output.mode == ProductOutput::Mode::kAddF64
-                             ? sizeof(double)
-                             : sizeof(float);
-  const auto* data = static_cast<const std::byte*>(output.data) +
-                     (token * output.stride + row) * bytes;
-  for (uint64_t at = 0; at < N * kTileRows * bytes; at += 64) {
-    _mm_prefetch(data + at, _MM_HINT_T0);
-  }
-}
-
 // N tiles from `row` on of the rows up to `row_end`, tokens [token, token +
 // count), count <= kManyTokensMax.
 template <typename V, typename Type, int N>
@@ -350,11 +335,6 @@ void DotMany(const WeightMatrix& weights, const TypeEntry& entry, uint32_t row,
       next.Step();
       // Groups as equal as can be: a small one would keep the core waiting.
       const uint32_t size = (count - done + groups - 1) / groups;
-      if (is_last) {
-        for (uint32_t t = 0; t < size; ++t) {
-          PrefetchOutput<N>(output, token + done + t, row);
-        }
-      }
       float* sums = acc + done * N * kTileRows;
       PanelProduct<V, PanelOfType>::template Add<kTokens>(
           size, panel, input, token + done, first, sums,

@@ -61,23 +61,18 @@ constexpr uint64_t kQuantsMax = uint64_t{6} << 32;
 
 // sums[t][n] = starts[128 / kWords t] + the products of kWords words of tile n,
 // tiles 8 words apart, and the words of token t. REQUIRES: 4 <= T <= 6; kWords
-// is 4 or 8; `bytes` is a multiple of 64.
+// is 8 or, where T is 4, 4; `bytes` is a multiple of 64.
 template <int T, int kWords>
 [[gnu::always_inline]] inline void SumWordsAvx512(const std::byte* bytes, const int8_t* quants,
                                                   uint64_t cols, const int32_t* starts,
                                                   __m512i (&sums)[T][2]) {
   __m512i v, w, x, y;
-  if constexpr (T == 6 && kWords == 8) {
+  static_assert(kWords == 8 || T == 4);
+  if constexpr (T == 6) {
     SHOAL_ADD_WORDS(SHOAL_4_STARTS SHOAL_START(4) SHOAL_START(5) SHOAL_8_WORDS(SHOAL_6_TOKENS),
                     SHOAL_4_SUMS, SHOAL_SUMS(4), SHOAL_SUMS(5));
-  } else if constexpr (T == 6) {
-    SHOAL_ADD_WORDS(SHOAL_4_STARTS SHOAL_START(4) SHOAL_START(5) SHOAL_4_WORDS(SHOAL_6_TOKENS),
-                    SHOAL_4_SUMS, SHOAL_SUMS(4), SHOAL_SUMS(5));
-  } else if constexpr (T == 5 && kWords == 8) {
-    SHOAL_ADD_WORDS(SHOAL_4_STARTS SHOAL_START(4) SHOAL_8_WORDS(SHOAL_5_TOKENS), SHOAL_4_SUMS,
-                    SHOAL_SUMS(4));
   } else if constexpr (T == 5) {
-    SHOAL_ADD_WORDS(SHOAL_4_STARTS SHOAL_START(4) SHOAL_4_WORDS(SHOAL_5_TOKENS), SHOAL_4_SUMS,
+    SHOAL_ADD_WORDS(SHOAL_4_STARTS SHOAL_START(4) SHOAL_8_WORDS(SHOAL_5_TOKENS), SHOAL_4_SUMS,
                     SHOAL_SUMS(4));
   } else if constexpr (kWords == 8) {
     SHOAL_ADD_WORDS(SHOAL_4_STARTS SHOAL_8_WORDS(SHOAL_4_TOKENS), SHOAL_4_SUMS);

@@ -68,12 +68,15 @@ uint64_t SharedBytes(const Plan& plan, uint64_t hidden) {
   // More of it than this waits for its turn in the buffers of the socket.
   constexpr uint64_t kBytesMax = uint64_t{1} << 22;
   const uint64_t row_bytes = hidden * BytesOf(plan.payload);
-  const uint64_t tokens = plan.chunk_tokens;
-  const uint64_t pieces = tokens / PieceTokens(row_bytes) + 1;
+  const uint64_t block = plan.chunk_tokens * row_bytes;
+  if (block < transport::SharedLink::kBytesMin) return 0;
+  // And the last piece of the block before, which the receiver has until it
+  // takes the next.
+  const uint64_t last = std::min(block, PiecePayloadMax(row_bytes));
+  const uint64_t pieces = plan.chunk_tokens / PieceTokens(row_bytes) + 2;
   // Each with its header, at a multiple of 64.
   const uint64_t around = transport::kFrameHeaderBytes + 64;
-  if (tokens * row_bytes < transport::SharedLink::kBytesMin) return 0;
-  return std::min(tokens * row_bytes + pieces * around, kBytesMax);
+  return std::min(block + last + pieces * around, kBytesMax);
 }
 
 absl::Status SendBlock(std::span<Channel* const> channels, const BlockKey& key,

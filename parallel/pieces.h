@@ -46,7 +46,8 @@ bool SharesMemory(const RunOptions& options);
 
 // Memory for one direction of a link between two processes of one machine: for
 // the partial sums of the longest pass, since a rank may have sent all of them
-// before the hub takes the first. 0 where no frame is large enough.
+// before the hub takes the first, and for the piece before, which the hub has
+// until then. At most 4 MiB; 0 where no frame is large enough.
 uint64_t SharedBytes(const Plan& plan, uint64_t hidden);
 
 // Sends `tokens` tokens of `bytes_per_token` each to every one of `channels`.

@@ -129,8 +129,8 @@ class Channel {
 
   // Moves one whole frame, without looking into it. The view of ReceiveBytes()
   // is valid until its next call, and aligned to 8 bytes at the header's end.
-  // Errors: kDeadlineExceeded; kCancelled when `abort` is set; kUnavailable.
-  // kUnavailable's text goes on after "rank 2 (kitchen) ".
+  // Errors: kDeadlineExceeded; kCancelled when `abort` is set; any other is the
+  // peer's doing, and its text goes on after "rank 2 (kitchen) ".
   virtual absl::Status SendBytes(
       std::span<const std::byte, kFrameHeaderBytes> header,
       std::span<const std::byte> payload, absl::Time deadline) = 0;
@@ -143,7 +143,10 @@ class Channel {
   virtual absl::StatusOr<std::span<std::byte>> TakeRoom(size_t, absl::Time) {
     return std::span<std::byte>();
   }
-  virtual absl::Status SendRoom(absl::Time) { return absl::OkStatus(); }
+  // REQUIRES: the call before was TakeRoom(), and gave some.
+  virtual absl::Status SendRoom(absl::Time) {
+    return absl::InternalError("no room was taken");
+  }
   // Whether the bytes of the last ReceiveBytes() lie in such room.
   virtual bool received_in_memory() const { return false; }
 

@@ -50,11 +50,17 @@ class Link {
   //         right to dial; what is sent next is for it, and others may follow
   virtual absl::StatusOr<std::span<std::byte>> Receive(absl::Time deadline) = 0;
 
-  // As of Channel: room for a message that the peer reads where it lies.
+  // Where the caller may write a message of so many bytes for the peer to read
+  // it there, aligned to 8 bytes; SendRoom() then sends it, or, if it fails,
+  // takes the room back. Empty: nowhere, use Send(). Errors: as Send().
   virtual absl::StatusOr<std::span<std::byte>> TakeRoom(size_t, absl::Time) {
     return std::span<std::byte>();
   }
-  virtual absl::Status SendRoom(absl::Time) { return absl::OkStatus(); }
+  // REQUIRES: the call before was TakeRoom(), and gave some.
+  virtual absl::Status SendRoom(absl::Time) {
+    return absl::InternalError("no room was taken");
+  }
+  // Whether the message of the last Receive() lies in such room.
   virtual bool received_in_memory() const { return false; }
 
   // Listening links: the sender of the last message received is the peer. Who

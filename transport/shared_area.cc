@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "base/check.h"
+#include "base/log.h"
 #include "base/status_macros.h"
 #include "security/random_bytes.h"
 
@@ -34,14 +35,13 @@ size_t Aligned(size_t bytes) {
 // "/proc/12/fd/3": the peer names it, and nothing else shall be opened.
 bool IsDescriptorPath(absl::string_view path) {
   const auto consume_number = [&path] {
-    const size_t digits = std::min(path.find_first_not_of("0123456789"),
-                                   path.size());
+    const size_t digits =
+        std::min(path.find_first_not_of("0123456789"), path.size());
     path.remove_prefix(digits);
     return digits > 0;
   };
   return absl::ConsumePrefix(&path, "/proc/") && consume_number() &&
-         absl::ConsumePrefix(&path, "/fd/") && consume_number() &&
-         path.empty();
+         absl::ConsumePrefix(&path, "/fd/") && consume_number() && path.empty();
 }
 
 }  // namespace
@@ -66,13 +66,18 @@ absl::StatusOr<SharedArea> SharedArea::Create(size_t message_bytes) {
   UniqueFd fd(memfd_create("shoal-link", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd.valid()) return SystemError("cannot make it");
   message_bytes = Aligned(message_bytes);
-  if (ftruncate(fd.get(), static_cast<off_t>(AreaMapping::kControlBytes +
-                                             message_bytes)) != 0) {
+  // Allocated at once: where memory is short, a page that is first touched
+  // later would end the process.
+  if (const int error = posix_fallocate(
+          fd.get(), 0,
+          static_cast<off_t>(AreaMapping::kControlBytes + message_bytes));
+      error != 0) {
+    errno = error;
     return SystemError("cannot make it long enough");
   }
   // Who attaches must not be killed by reading what is gone.
-  if (fcntl(fd.get(), F_ADD_SEALS,
-            F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+  if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) !=
+      0) {
     return SystemError("cannot fix its length");
   }
   SHOAL_ASSIGN_OR_RETURN(AreaMapping mapping,
@@ -94,6 +99,9 @@ void SharedArea::TakeReleased() {
   const uint32_t count = released - released_;
   if (count > waiting_count_) {
     broken_ = true;
+    SHOAL_LOG(kWarning, "shared memory: the peer gave back ", count,
+              " messages of ", waiting_count_,
+              "; it is used no more, large messages go over the socket");
     return;
   }
   released_ = released;
@@ -102,7 +110,7 @@ void SharedArea::TakeReleased() {
 }
 
 SharedArea::Place SharedArea::Take(size_t bytes) {
-  TakeReleased();
+  if (!broken_) TakeReleased();
   const size_t length = Aligned(bytes);
   if (broken_ || waiting_count_ == kWaitingMax || length > size()) return {};
   size_t begin = 0;
@@ -143,14 +151,14 @@ absl::StatusOr<AttachedArea> AttachedArea::Attach(const std::string& path,
       (seals & F_SEAL_SHRINK) == 0 ||
       static_cast<uint64_t>(facts.st_size) !=
           AreaMapping::kControlBytes + uint64_t{message_bytes}) {
-    return absl::UnavailableError(absl::StrCat(
-        "shared memory: ", path, " is not what the peer means"));
+    return absl::UnavailableError(
+        absl::StrCat("shared memory: ", path, " is not what the peer means"));
   }
   SHOAL_ASSIGN_OR_RETURN(AreaMapping mapping,
                          AreaMapping::Map(fd.get(), message_bytes));
   if (mapping.control().nonce != nonce) {
-    return absl::UnavailableError(absl::StrCat(
-        "shared memory: ", path, " is not what the peer means"));
+    return absl::UnavailableError(
+        absl::StrCat("shared memory: ", path, " is not what the peer means"));
   }
   mapping.control().attached.store(1, std::memory_order_release);
   return AttachedArea(std::move(mapping));

@@ -58,10 +58,10 @@ class AreaMapping {
 };
 
 // The end that writes messages, one after the other, and uses their room again
-// when the other end has released them, in order.
+// when the other end has released them, in order. A message that finds the area
+// empty is put at its beginning, so that few of its pages are touched.
 //
-// Memory:   what is in use at a time: a message that finds the area empty is
-//           put at its beginning.
+// Memory:   all of the area is the system's to keep from Create() on.
 // Threads:  thread-compatible.
 // Failure:  it trusts the other end for nothing but the bytes: a count that
 //           cannot be ends the use of the area (Take() gives nothing).
@@ -71,6 +71,7 @@ class SharedArea {
   static constexpr uint32_t kWaitingMax = 32;
   static constexpr size_t kAlignment = 64;
 
+  // REQUIRES: message_bytes > 0; it is rounded up to kAlignment.
   // Errors: kUnavailable  the system has no such memory, or none left
   static absl::StatusOr<SharedArea> Create(size_t message_bytes);
 
@@ -86,8 +87,10 @@ class SharedArea {
     size_t offset = 0;
     std::span<std::byte> bytes;  // empty: no room now
   };
+  // Room for a message, this end's to write to until the other end is told.
+  // REQUIRES: bytes > 0.
   Place Take(size_t bytes);
-  // The message of the last Take() was not sent.
+  // The message of the last Take(), which gave room, was not sent. Once.
   void GiveBack();
 
  private:
@@ -124,7 +127,8 @@ class AttachedArea {
 
   // A message; empty: there is no such place.
   std::span<std::byte> At(uint64_t offset, uint64_t bytes) const;
-  // Of the oldest message that was not released yet.
+  // The bytes of the oldest message that was not released yet are the sender's
+  // again. REQUIRES: there is one.
   void Release();
 
  private:

@@ -56,7 +56,7 @@ absl::Status SharedLink::Offer(absl::Time deadline) {
   if (!out_) {
     auto area = SharedArea::Create(area_bytes_);
     if (!area.ok()) {
-      SHOAL_LOG(kInfo, area.status().message(),
+      SHOAL_LOG(kWarning, area.status().message(),
                 "; large messages go over the socket");
       offered_ = true;
       return absl::OkStatus();
@@ -77,8 +77,8 @@ absl::Status SharedLink::Offer(absl::Time deadline) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::span<std::byte>> SharedLink::TakeRoom(
-    size_t bytes, absl::Time deadline) {
+absl::StatusOr<std::span<std::byte>> SharedLink::TakeRoom(size_t bytes,
+                                                          absl::Time deadline) {
   if (bytes < kBytesMin || !has_peer_) return std::span<std::byte>();
   SHOAL_RETURN_IF_ERROR(Offer(deadline));
   if (!out_ || !out_->attached()) return std::span<std::byte>();
@@ -95,25 +95,32 @@ absl::Status SharedLink::SendRoom(absl::Time deadline) {
 
 void SharedLink::Accept(std::span<const std::byte> offer) {
   if (std::exchange(was_offered_, true)) return;
-  const auto payload = offer.subspan(kFrameHeaderBytes);
+  const absl::Status attached = Attach(offer.subspan(kFrameHeaderBytes));
+  if (attached.ok()) return;
+  SHOAL_LOG(kWarning, attached.message(),
+            "; large messages come over the socket");
+}
+
+absl::Status SharedLink::Attach(std::span<const std::byte> payload) {
   if (payload.size() <= kPathAt || payload.size() > kPathAt + kPathBytesMax) {
-    return;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "shared memory: the peer's offer has ", payload.size(), " bytes, not ",
+        kPathAt + 1, " to ", kPathAt + kPathBytesMax));
   }
   AreaNonce nonce;
   std::copy_n(payload.begin(), nonce.size(), nonce.begin());
   const auto bytes = Get<uint64_t>(payload, kAreaBytesAt);
   // No more than this end offers itself.
-  if (bytes > area_bytes_ + SharedArea::kAlignment) return;
+  if (bytes > area_bytes_ + SharedArea::kAlignment) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("shared memory: the peer offers ", bytes,
+                     " bytes, where this end would ", area_bytes_));
+  }
   const std::string path(
       reinterpret_cast<const char*>(payload.data()) + kPathAt,
       payload.size() - kPathAt);
-  auto area = AttachedArea::Attach(path, nonce, bytes);
-  if (area.ok()) {
-    in_ = *std::move(area);
-  } else {
-    SHOAL_LOG(kInfo, area.status().message(),
-              "; large messages come over the socket");
-  }
+  SHOAL_ASSIGN_OR_RETURN(in_, AttachedArea::Attach(path, nonce, bytes));
+  return absl::OkStatus();
 }
 
 std::span<std::byte> SharedLink::MessageOf(
@@ -143,8 +150,8 @@ absl::StatusOr<std::span<std::byte>> SharedLink::Receive(absl::Time deadline) {
     if (!IsWholeFrame(message, kSharedFrameType)) return message;
     const std::span<std::byte> frame = MessageOf(message);
     if (frame.empty()) {
-      return absl::DataLossError(
-          "sent a frame that is not where it says, in the shared memory");
+      return absl::InvalidArgumentError(
+          "says that a frame is where the shared memory has no place for it");
     }
     in_use_ = true;
     return frame;

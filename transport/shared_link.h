@@ -28,11 +28,12 @@ namespace shoal::transport {
 //
 // Cost:     a copy of each large message, where a socket takes two, checksums
 //           and the kernel's work.
-// Memory:   NetworkOptions::shared_bytes for each direction, of which only what
-//           is used is taken, and not given back.
+// Memory:   NetworkOptions::shared_bytes for each direction that has seen a
+//           large message.
 // Threads:  as of Link.
-// Failure:  beside those of Link, Receive() gives kDataLoss for a message that
-//           says a place that is not in the area.
+// Failure:  beside those of Link, Receive() gives kInvalidArgument for a note
+//           of a place that is not in the area. Where there is no shared memory
+//           the log says so, once for a link and direction.
 class SharedLink final : public Link {
  public:
   // Shorter messages are as fast over the link.
@@ -64,7 +65,9 @@ class SharedLink final : public Link {
  private:
   // Makes the area and offers it, once.
   absl::Status Offer(absl::Time deadline);
+  // The first offer of the peer; later ones are ignored.
   void Accept(std::span<const std::byte> offer);
+  absl::Status Attach(std::span<const std::byte> payload);
   // The message that a note stands for; empty: there is none.
   std::span<std::byte> MessageOf(std::span<const std::byte> note) const;
 

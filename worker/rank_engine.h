@@ -119,9 +119,9 @@ class RankEngine final : public parallel::Rank {
   std::optional<memory::MemoryWatch> watch_;
   // Of the watch, until it is fulfilled.
   std::optional<memory::MemoryWatch::Wish> wish_;
+  uint64_t resident_bytes_before_ = 0;        // when the wish was made
   absl::Time wished_ = absl::InfinitePast();  // when, last
   absl::Duration step_time_;  // that the last change of memory took
-  uint64_t resident_bytes_before_ = 0;  // when it was made
   std::unique_ptr<transport::Network> network_;
   std::unique_ptr<PassRunner> runner_;
   std::vector<std::byte> pass_bytes_;  // rank 0: of the last pass

@@ -124,6 +124,20 @@ TEST_F(FleetWatchTest, WhoAsksForLessIsGivenLess) {
   EXPECT_NEAR(slow_count, 10, 1);
 }
 
+// Looks go on while nobody takes an update, so that one that is taken late is
+// followed by a look that comes before the next is due.
+TEST_F(FleetWatchTest, AnUpdateThatIsThereComesWhenItIsDue) {
+  const auto watcher = Subscribe(1);
+  proto::WatchUpdate update;
+  ASSERT_TRUE(watcher->Next(clock_.Now() + absl::Seconds(5), update));
+  clock_.SleepFor(absl::Milliseconds(2500));
+  ASSERT_TRUE(watcher->Next(clock_.Now(), update));
+  const absl::Time taken = clock_.Now();
+  ASSERT_TRUE(watcher->Next(taken + absl::Seconds(5), update));
+  EXPECT_GE(clock_.Now() - taken, absl::Milliseconds(900));
+  EXPECT_LE(clock_.Now() - taken, absl::Milliseconds(1010));
+}
+
 TEST_F(FleetWatchTest, TheFirstUpdateComesAtOnceAndIsFresh) {
   clock_.SleepFor(absl::Milliseconds(500));
   const auto watcher = Subscribe(1);

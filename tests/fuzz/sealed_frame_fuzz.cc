@@ -14,45 +14,21 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/check.h"
+#include "tests/transport/queue_link.h"
 #include "transport/sealed_link.h"
 
 namespace {
 
-using shoal::transport::Link;
 using shoal::transport::LinkOptions;
+using shoal::transport::QueueLink;
 using shoal::transport::SealedLink;
-using Message = std::vector<std::byte>;
-
-// Gives the messages in `in`, keeps those that are sent.
-class QueueLink final : public Link {
- public:
-  explicit QueueLink(std::deque<Message>& queue) : queue_(queue) {}
-  const std::string& endpoint() const override { return endpoint_; }
-  absl::Status Send(std::span<const std::byte> head,
-                    std::span<const std::byte> tail, absl::Time) override {
-    Message message(head.begin(), head.end());
-    message.insert(message.end(), tail.begin(), tail.end());
-    queue_.push_back(std::move(message));
-    return absl::OkStatus();
-  }
-  absl::StatusOr<std::span<std::byte>> Receive(absl::Time) override {
-    received_ = std::move(queue_.front());
-    queue_.pop_front();
-    return std::span(received_);
-  }
-  void KeepPeer() override {}
-  void set_polling_time(absl::Duration) override {}
-
- private:
-  std::deque<Message>& queue_;
-  Message received_;
-  const std::string endpoint_;
-};
+using Message = QueueLink::Message;
 
 SealedLink MakeLink(bool listening, std::deque<Message>& queue) {
   LinkOptions options;
   options.network.payload_bytes_max = 4096;
-  return {options, {1, 2, 3}, listening, std::make_unique<QueueLink>(queue)};
+  return {
+      options, {1, 2, 3}, listening, std::make_unique<QueueLink>(queue, queue)};
 }
 
 }  // namespace

@@ -157,15 +157,17 @@ TEST_F(MemoryNeedTest, AHubHasALinkToEveryOtherRank) {
   EXPECT_EQ(Need(0).transport - 100 * 512, 3 * one);
 }
 
-// Both directions of each link: the sums of a pass with their headers, a page.
+// Both directions of each link: the sums of a pass and a piece, with their
+// headers, and a page.
 TEST_F(MemoryNeedTest, MemoryThatRanksShareIsCounted) {
   plan_.chunk_tokens = 1024;  // partial sums of 512 KiB
   const uint64_t leaf = Need(1).transport;
   const uint64_t hub = Need(0).transport;
   options_.share_memory = true;
   const uint64_t more = Need(1).transport - leaf;
-  EXPECT_GE(more, 2 * (512u << 10));
-  EXPECT_LE(more, 2 * ((512u << 10) + 8192));
+  const uint64_t sums_and_piece = (512u + 256u) << 10;
+  EXPECT_GE(more, 2 * sums_and_piece);
+  EXPECT_LE(more, 2 * (sums_and_piece + 8192));
   EXPECT_EQ(Need(0).transport - hub, more);
   options_.seal_links = true;
   const uint64_t sealed = Need(1).transport;

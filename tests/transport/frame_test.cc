@@ -35,17 +35,18 @@ FrameHeader SampleHeader() {
 }
 
 std::vector<std::byte> Encode(const FrameHeader& header,
-                              const std::vector<std::byte>& payload) {
+                              const std::vector<std::byte>& payload,
+                              Checked checked = Checked::kAll) {
   std::vector<std::byte> frame(kFrameHeaderBytes + payload.size());
   EncodeFrameHeader(header, payload,
-                    std::span(frame).first<kFrameHeaderBytes>());
+                    std::span(frame).first<kFrameHeaderBytes>(), checked);
   std::copy(payload.begin(), payload.end(), frame.begin() + kFrameHeaderBytes);
   return frame;
 }
 
-std::vector<std::byte> SampleFrame() {
+std::vector<std::byte> SampleFrame(Checked checked = Checked::kAll) {
   return Encode(SampleHeader(),
-                {std::byte{0xa1}, std::byte{0xa2}, std::byte{0xa3}});
+                {std::byte{0xa1}, std::byte{0xa2}, std::byte{0xa3}}, checked);
 }
 
 // Writes `value` at `at`, and the checksum that fits.
@@ -102,6 +103,27 @@ TEST(FrameTest, AnyFlippedBitIsDataLoss) {
     EXPECT_EQ(header.status().code(), absl::StatusCode::kDataLoss)
         << "bit " << bit;
   }
+}
+
+TEST(FrameTest, OfAFrameInSharedMemoryTheHeaderIsChecked) {
+  const auto whole = SampleFrame(Checked::kHeader);
+  const auto decode = [](const std::vector<std::byte>& frame, Checked checked) {
+    return DecodeFrame(frame, kPayloadBytesMax, checked);
+  };
+  for (size_t bit = 0; bit < whole.size() * 8; ++bit) {
+    auto frame = whole;
+    frame[bit / 8] ^= static_cast<std::byte>(1 << (bit % 8));
+    const auto header = decode(frame, Checked::kHeader);
+    if (bit < kFrameHeaderBytes * 8) {
+      EXPECT_TRUE(absl::IsDataLoss(header.status())) << "bit " << bit;
+    } else {
+      ASSERT_TRUE(header.ok()) << header.status();
+      EXPECT_EQ(*header, SampleHeader());
+    }
+  }
+  EXPECT_TRUE(absl::IsDataLoss(decode(whole, Checked::kAll).status()));
+  EXPECT_TRUE(
+      absl::IsDataLoss(decode(SampleFrame(), Checked::kHeader).status()));
 }
 
 TEST(FrameTest, AnyCutIsDataLoss) {

@@ -15,7 +15,9 @@
 #include <memory>
 #include <string>
 #include <tuple>
+#include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/time/clock.h"
 #include "tests/testing/connect_ranks.h"
 #include "transport/tcp_network.h"
@@ -46,7 +48,7 @@ std::string ReadEndpoint(int fd) {
   return bytes.data();
 }
 
-enum class Kind { kTcp, kZmq };
+enum class Kind { kTcp, kTcpSharing, kZmq };
 
 // One rank of two that swap endpoints over `fd`.
 struct Rank {
@@ -54,7 +56,8 @@ struct Rank {
     NetworkOptions options = OptionsForRank(rank, 2);
     options.silence_max = absl::Seconds(2);
     std::unique_ptr<Network> network;
-    if (kind == Kind::kTcp) {
+    if (kind == Kind::kTcpSharing) options.shared_bytes = 1 << 20;
+    if (kind != Kind::kZmq) {
       network = std::make_unique<TcpNetwork>(options);
     } else {
       context = *ZmqContext::Create();
@@ -120,6 +123,7 @@ class NetworkProcessTest
 
 INSTANTIATE_TEST_SUITE_P(Ranks, NetworkProcessTest,
                          ::testing::Combine(::testing::Values(Kind::kTcp,
+                                                              Kind::kTcpSharing,
                                                               Kind::kZmq),
                                             ::testing::Values(0, 1)));
 
@@ -129,6 +133,22 @@ void Echo(Channel& channel) {
     if (!frame.ok()) return;
     if (!channel.Send(frame->header, frame->payload, Soon()).ok()) return;
   }
+}
+
+TEST_P(NetworkProcessTest, LargeFramesComeBackAsTheyWere) {
+  Fork(Echo);
+  std::vector<std::byte> payload(100'000);
+  for (int frame = 0; frame < 6; ++frame) {
+    for (size_t i = 0; i < payload.size(); ++i) {
+      payload[i] = static_cast<std::byte>(i * (frame + 3) >> 4);
+    }
+    ASSERT_TRUE(rank_->peer->Send({}, payload, Soon()).ok());
+    const auto answer = rank_->peer->Receive(Soon());
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_TRUE(absl::c_equal(answer->payload, payload)) << frame;
+  }
+  EXPECT_EQ(rank_->peer->bytes_shared() > 0,
+            std::get<0>(GetParam()) == Kind::kTcpSharing);
 }
 
 TEST_P(NetworkProcessTest, KilledPeerIsUnavailableAtOnce) {

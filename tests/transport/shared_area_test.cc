@@ -9,10 +9,12 @@
 
 #include <algorithm>
 #include <deque>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 
 namespace shoal::transport {
@@ -54,10 +56,13 @@ TEST_F(SharedAreaTest, AnotherProcessReadsIt) {
   const SharedArea::Place place = area_->Take(64);
   place.bytes[5] = std::byte{42};
   const std::string path = area_->path();
+  const AreaNonce nonce = area_->nonce();
+  const size_t size = area_->size();
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    const auto reader = Attach();
+    // By a descriptor that is not its own.
+    const auto reader = AttachedArea::Attach(path, nonce, size);
     _exit(reader.ok() && reader->At(place.offset, 64)[5] == std::byte{42} ? 0
                                                                           : 1);
   }

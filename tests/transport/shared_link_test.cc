@@ -161,7 +161,7 @@ TEST_F(SharedLinkTest, MalformedOffersAreNoOffersAndThereIsOnlyOne) {
   }
 }
 
-TEST_F(SharedLinkTest, ANoteOfNoPlaceInTheAreaIsDataLoss) {
+TEST_F(SharedLinkTest, ANoteOfNoPlaceInTheAreaIsInvalid) {
   Offer();
   ASSERT_TRUE(Send(kLarge, 'a').ok());
   const Message note = wire_.front();
@@ -174,7 +174,8 @@ TEST_F(SharedLinkTest, ANoteOfNoPlaceInTheAreaIsDataLoss) {
   for (const Message& message : wrong) {
     wire_.push_back(Checked(message, kSharedFrameType));
     const auto received = receiver_->Receive(kNever);
-    EXPECT_TRUE(absl::IsDataLoss(received.status())) << received.status();
+    EXPECT_TRUE(absl::IsInvalidArgument(received.status()))
+        << received.status();
     EXPECT_THAT(std::string(received.status().message()),
                 HasSubstr("shared memory"));
   }
@@ -217,12 +218,12 @@ TEST_F(SharedLinkTest, BeforeTheHelloNotesAndOffersMeanNothing) {
   }
 }
 
-TEST_F(SharedLinkTest, ANoteWithoutAnOfferIsDataLoss) {
+TEST_F(SharedLinkTest, ANoteWithoutAnOfferIsInvalid) {
   Offer();
   ASSERT_TRUE(Send(kLarge, 'a').ok());
   receiver_ = Make(true, wire_, back_, receiver_inner_);
   receiver_->KeepPeer();
-  EXPECT_TRUE(absl::IsDataLoss(receiver_->Receive(kNever).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(receiver_->Receive(kNever).status()));
 }
 
 TEST_F(SharedLinkTest, WhatWasNotSentTakesNoRoom) {
