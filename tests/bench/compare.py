@@ -174,6 +174,17 @@ def giga(values):
   return spread_text([value / 1e9 for value in values])
 
 
+def exchange_text(runs):
+  """Of the time of a decode pass, on the rank that exchanges longest."""
+  shares = []
+  for run in runs:
+    parts = [[device[part + "_ms_per_pass"]
+              for part in ("exchange", "compute", "stall", "wait")]
+             for device in run["devices"]]
+    shares.append(max(times[0] / sum(times) for times in parts))
+  return "%.1f" % (100 * statistics.median(shares))
+
+
 def memory_text(runs):
   """What the first process takes beyond its weights and its cache."""
   beyond = []
@@ -195,7 +206,8 @@ def table_for(arguments, weight_type):
     lines.append("| %d | %s |" % (threads, " | ".join(giga(entry[key]) for key in (
         "sustained_read_bytes_per_second", "read_bytes_per_second",
         "integer_macs_per_second", "float_macs_per_second"))))
-  head = ["case", "decode tok/s", "% of read", "% of best moments"]
+  head = ["case", "decode tok/s", "% of read", "% of best moments",
+          "exchange %"]
   for prompt in prompts:
     head += ["prompt of %d tok/s" % prompt, "% of integer peak"]
   head.append("MiB beyond weights and KV")
@@ -208,6 +220,7 @@ def table_for(arguments, weight_type):
         100 * statistics.median(decode) * read_bytes /
         statistics.median(limit[key])) for key in (
             "sustained_read_bytes_per_second", "read_bytes_per_second")]
+    cells.append(exchange_text(results[name, prompts[0]]))
     for prompt in prompts:
       rates = [1000 * run["prompt_tokens"] / run["time_to_first_token_ms"]
                for run in results[name, prompt]]
