@@ -208,6 +208,8 @@ void UnitCompute::AddProduct(const UnitView& unit, PartRole role,
 
 uint32_t UnitCompute::NextTaskRows(const TaskSplit& split) const {
   if (split.tokens >= kSumTokensMin) return split.many_tokens_rows;
+  // With nobody to share with, a matrix is read from its begin to its end.
+  if (team_.member_count() == 1) return UINT32_MAX;
   // The team gives each member an equal part of the list: each shall have the
   // same tasks, of half of what is left.
   const uint64_t share =
@@ -220,7 +222,7 @@ uint32_t UnitCompute::NextTaskRows(const TaskSplit& split) const {
 void UnitCompute::AddTasks(uint32_t product_idx, uint32_t rows,
                            TaskSplit& split) {
   for (uint32_t row = 0; row < rows;) {
-    const uint32_t end = std::min(row + NextTaskRows(split), rows);
+    const uint32_t end = row + std::min(NextTaskRows(split), rows - row);
     tasks_.push_back({product_idx, row, end});
     split.rows_left -= end - row;
     row = end;

@@ -102,7 +102,8 @@ class UnitCompute {
   };
   // Rows of one task: enough work to be worth handing out, little enough that
   // the last tasks end together. Those of few tokens are larger where many rows
-  // are left, because memory binds and every task begins elsewhere in it.
+  // are left, because memory binds and every task begins elsewhere in it; a
+  // member alone takes all rows at once.
   static constexpr uint32_t kTaskRows = 64;
   static constexpr uint32_t kTaskRowsMax = 4 * kTaskRows;
   static_assert(kTaskRows % kernels::kTileRows == 0);
