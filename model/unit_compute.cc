@@ -215,8 +215,8 @@ uint32_t UnitCompute::NextTaskRows(const TaskSplit& split) const {
   const uint64_t share =
       std::max<uint64_t>(split.rows / team_.member_count(), 1);
   const uint64_t left = (split.rows_left - 1) % share + 1;
-  return static_cast<uint32_t>(std::clamp<uint64_t>(
-      left / 2 / kTaskRows * kTaskRows, kTaskRows, kTaskRowsMax));
+  return static_cast<uint32_t>(
+      std::max<uint64_t>(left / 2 / kTaskRows, 1) * kTaskRows);
 }
 
 void UnitCompute::AddTasks(uint32_t product_idx, uint32_t rows,

@@ -105,7 +105,6 @@ class UnitCompute {
   // are left, because memory binds and every task begins elsewhere in it; a
   // member alone takes all rows at once.
   static constexpr uint32_t kTaskRows = 64;
-  static constexpr uint32_t kTaskRowsMax = 4 * kTaskRows;
   static_assert(kTaskRows % kernels::kTileRows == 0);
   // How far the rows of some products are split into tasks.
   struct TaskSplit {
