@@ -69,6 +69,12 @@ class StdThreadTeam final : public ThreadTeam {
 
   uint64_t late_count() const override { return late_count_; }
 
+  uint32_t active_count() const override {
+    return static_cast<uint32_t>(
+        std::count_if(members_.begin(), members_.end(),
+                      [](const TeamMember& m) { return !m.left_out(); }));
+  }
+
   void set_spin(bool spin) override {
     // With more members than cores a spinning one only delays the others.
     spin_.store(spin && members_.size() <= std::thread::hardware_concurrency());
@@ -112,21 +118,18 @@ class StdThreadTeam final : public ThreadTeam {
  private:
   // Cuts the tasks into ranges, one for each member that may work.
   void HandOut(uint32_t task_count, TeamClock::time_point now) {
-    active_count_ = 0;
-    for (TeamMember& member : members_) {
-      member.TakeBack(now);
-      if (!member.left_out()) ++active_count_;
-    }
+    for (TeamMember& member : members_) member.TakeBack(now);
+    const uint32_t count = active_count();
     uint32_t at = 0;
     for (TeamMember& member : members_) {
       if (member.left_out()) {
         member.SetRange(0, 0);
         continue;
       }
-      const auto end = static_cast<uint32_t>(uint64_t{task_count} * (at + 1) /
-                                             active_count_);
+      const auto end =
+          static_cast<uint32_t>(uint64_t{task_count} * (at + 1) / count);
       const auto begin =
-          static_cast<uint32_t>(uint64_t{task_count} * at / active_count_);
+          static_cast<uint32_t>(uint64_t{task_count} * at / count);
       member.SetRange(begin, end);
       ++at;
     }
@@ -228,7 +231,6 @@ class StdThreadTeam final : public ThreadTeam {
 
   // Written while nobody is in a round, read by those who joined one.
   const absl::FunctionRef<void(uint32_t, uint32_t)>* task_ = nullptr;
-  uint32_t active_count_ = 0;
   uint64_t late_count_ = 0;
 
   std::vector<TeamMember> members_;   // the first is the caller

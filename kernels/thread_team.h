@@ -60,6 +60,9 @@ class ThreadTeam {
 
   // How often a member was left out so far.
   virtual uint64_t late_count() const = 0;
+  // Members that are not left out; the next Run() may let more in.
+  // REQUIRES: no Run().
+  virtual uint32_t active_count() const = 0;
 
   // The implementation of this build: std::thread, or OpenMP, which knows
   // neither spin nor cores and leaves nobody out.

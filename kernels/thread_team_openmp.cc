@@ -33,6 +33,7 @@ class OpenMpTeam final : public ThreadTeam {
 
   void set_spin(bool /*spin*/) override {}
   uint64_t late_count() const override { return 0; }
+  uint32_t active_count() const override { return member_count_; }
 
  protected:
   void BeginPass() override {}

@@ -209,14 +209,13 @@ void UnitCompute::AddProduct(const UnitView& unit, PartRole role,
 uint32_t UnitCompute::NextTaskRows(const TaskSplit& split) const {
   if (split.tokens >= kSumTokensMin) return split.many_tokens_rows;
   // With nobody to share with, a matrix is read from its begin to its end.
-  if (team_.member_count() == 1) return UINT32_MAX;
+  if (split.members == 1) return UINT32_MAX;
   // The team gives each member an equal part of the list: each shall have the
   // same tasks, of half of what is left.
-  const uint64_t share =
-      std::max<uint64_t>(split.rows / team_.member_count(), 1);
+  const uint64_t share = std::max<uint64_t>(split.rows / split.members, 1);
   const uint64_t left = (split.rows_left - 1) % share + 1;
-  return static_cast<uint32_t>(
-      std::max<uint64_t>(left / 2 / kTaskRows, 1) * kTaskRows);
+  return static_cast<uint32_t>(std::max<uint64_t>(left / 2 / kTaskRows, 1) *
+                               kTaskRows);
 }
 
 void UnitCompute::AddTasks(uint32_t product_idx, uint32_t rows,
@@ -232,14 +231,16 @@ void UnitCompute::AddTasks(uint32_t product_idx, uint32_t rows,
 void UnitCompute::SplitRows(uint32_t rows, uint32_t tokens,
                             uint32_t many_tokens_rows) {
   tasks_.clear();
-  TaskSplit split = {tokens, many_tokens_rows, rows, rows};
+  TaskSplit split = {tokens, many_tokens_rows, team_.active_count(), rows,
+                     rows};
   AddTasks(0, rows, split);
 }
 
 void UnitCompute::RunProducts() {
   uint64_t rows = 0;
   for (const Product& product : products_) rows += product.matrix.rows;
-  TaskSplit split = {products_.front().input.tokens, kTaskRows, rows, rows};
+  TaskSplit split = {products_.front().input.tokens, kTaskRows,
+                     team_.active_count(), rows, rows};
   tasks_.clear();
   for (uint32_t i = 0; i < products_.size(); ++i) {
     AddTasks(i, products_[i].matrix.rows, split);

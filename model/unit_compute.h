@@ -103,13 +103,14 @@ class UnitCompute {
   // Rows of one task: enough work to be worth handing out, little enough that
   // the last tasks end together. Those of few tokens are larger where many rows
   // are left, because memory binds and every task begins elsewhere in it; a
-  // member alone takes all rows at once.
+  // member that works alone takes all rows at once.
   static constexpr uint32_t kTaskRows = 64;
   static_assert(kTaskRows % kernels::kTileRows == 0);
   // How far the rows of some products are split into tasks.
   struct TaskSplit {
     uint32_t tokens;
     uint32_t many_tokens_rows;  // of a task, unless tokens are few
+    uint32_t members;           // that will work on them
     uint64_t rows;              // of all products
     uint64_t rows_left;
   };

@@ -68,6 +68,7 @@ TEST(ThreadTeamTest, MembersAndTheCallerKeepToTheCoresGiven) {
 TEST(ThreadTeamTest, AMemberThatWorksLongAfterTheCallerIsNoted) {
   const auto team = ThreadTeam::Create(2);
   ASSERT_EQ(team->late_count(), 0u);
+  EXPECT_EQ(team->active_count(), 2u);
   // On a busy machine the caller may lose its core instead.
   for (int round = 0; round < 100 && team->late_count() == 0; ++round) {
     std::atomic<bool> began = false;
@@ -86,6 +87,7 @@ TEST(ThreadTeamTest, AMemberThatWorksLongAfterTheCallerIsNoted) {
     });
   }
   EXPECT_EQ(team->late_count(), 1u);
+  EXPECT_EQ(team->active_count(), 1u);
 }
 
 TEST(ThreadTeamTest, WhatTasksWriteIsSeenAfterRun) {
