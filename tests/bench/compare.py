@@ -6,8 +6,9 @@ Needs Python 3.8 and a built `shoal`; nothing else may be at work here:
   tests/bench/compare.py --shoal build/release/shoal --output docs/performance.md
 
 Every round runs each case once, so that whatever else happens to the machine
-happens to all of them; the table has medians and, in brackets, the spread
-between the quartiles. Models of random weights are made with `shoal model
+happens to all of them, and measures the machine's limits before each run, so
+that a share is one of the limit of that moment; the table has medians and, in
+brackets, the spread between the quartiles. Models of random weights are made with `shoal model
 synth` where none is given. With --output the table replaces what is between
 the two marks in that file.
 """
@@ -150,28 +151,48 @@ def measure_type(arguments, weight_type):
   for case in CASES:  # stores are written and files read for the first time
     run_case(arguments, model, case, 8, 2)
   for number in range(arguments.rounds):
-    measured = shoal_json(arguments, "bench", "cpu", "--limits")
-    for entry in measured["limits"]:
-      known = limits.setdefault(entry["threads"], {})
-      for key, value in entry.items():
-        known.setdefault(key, []).append(value)
     for case in CASES:
       for prompt in prompts:
         print("%s, round %d of %d: %s, prompt of %d" %
               (weight_type, number + 1, arguments.rounds, case[0], prompt),
               file=sys.stderr)
-        results[case[0], prompt].append(
-            run_case(arguments, model, case, prompt, arguments.decode))
+        now = limits_now(arguments)
+        for count, entry in now.items():
+          known = limits.setdefault(count, {})
+          for key, value in entry.items():
+            known.setdefault(key, []).append(value)
+        run = run_case(arguments, model, case, prompt, arguments.decode)
+        run["limits"] = now
+        results[case[0], prompt].append(run)
   return model, prompts, results, limits
 
 
-def limit_for(limits, threads):
-  """Of as many threads, or of as many as there are cores."""
-  return limits[max(t for t in limits if t <= threads)]
+def limits_now(arguments):
+  """By the number of threads."""
+  measured = shoal_json(arguments, "bench", "cpu", "--limits", "--time", "20ms")
+  return {entry["threads"]: entry for entry in measured["limits"]}
+
+
+def share_text(runs, amount_of, key, threads):
+  """Of the limit before each run; of as many threads, or as there are cores."""
+  shares = []
+  for run in runs:
+    limits = run["limits"]
+    limit = limits[max(count for count in limits if count <= threads)][key]
+    shares.append(100 * amount_of(run) / limit)
+  return "%.0f" % statistics.median(shares)
 
 
 def giga(values):
   return spread_text([value / 1e9 for value in values])
+
+
+def decode_rate(run):
+  return run["tokens_per_second"]
+
+
+def prompt_rate(run):
+  return 1000 * run["prompt_tokens"] / run["time_to_first_token_ms"]
 
 
 def exchange_text(runs):
@@ -213,20 +234,21 @@ def table_for(arguments, weight_type):
   head.append("MiB beyond weights and KV")
   lines += ["", "| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
   for name, _, threads, _ in CASES:
-    limit = limit_for(limits, threads)
     runs = [run for prompt in prompts for run in results[name, prompt]]
-    decode = [run["tokens_per_second"] for run in results[name, prompts[0]]]
-    cells = [name, spread_text(decode)] + ["%.0f" % (
-        100 * statistics.median(decode) * read_bytes /
-        statistics.median(limit[key])) for key in (
-            "sustained_read_bytes_per_second", "read_bytes_per_second")]
-    cells.append(exchange_text(results[name, prompts[0]]))
+    decode_runs = results[name, prompts[0]]
+    cells = [name, spread_text([decode_rate(run) for run in decode_runs])]
+    cells += [share_text(decode_runs,
+                         lambda run: decode_rate(run) * read_bytes, key,
+                         threads)
+              for key in ("sustained_read_bytes_per_second",
+                          "read_bytes_per_second")]
+    cells.append(exchange_text(decode_runs))
     for prompt in prompts:
-      rates = [1000 * run["prompt_tokens"] / run["time_to_first_token_ms"]
-               for run in results[name, prompt]]
-      cells += [spread_text(rates, "%.0f"), "%.0f" % (
-          100 * statistics.median(rates) * prompt_macs /
-          statistics.median(limit["integer_macs_per_second"]))]
+      prompt_runs = results[name, prompt]
+      cells += [
+          spread_text([prompt_rate(run) for run in prompt_runs], "%.0f"),
+          share_text(prompt_runs, lambda run: prompt_rate(run) * prompt_macs,
+                     "integer_macs_per_second", threads)]
     cells.append(memory_text(runs))
     lines.append("| " + " | ".join(cells) + " |")
   return lines + [""]
