@@ -92,7 +92,8 @@ class Channel {
   //   kUnavailable         the peer closed its end or vanished, or frames are
   //                        missing or out of order
   //   kDataLoss            the checksum does not match
-  //   kInvalidArgument     a header field is out of range or of another rank
+  //   kInvalidArgument     a header field is out of range or of another rank,
+  //                        or a frame has no place in the shared memory
   //   kFailedPrecondition  of a newer epoch: this device missed a plan; or of
   //                        another protocol version
   //   the peer's status    the peer sent SendAbort()
