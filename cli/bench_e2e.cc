@@ -116,7 +116,10 @@ absl::Status Measure(const E2eFlags& flags, const SessionOptions& options,
 absl::StatusOr<SessionOptions> AloneOptions(const E2eFlags& flags,
                                             const SessionOptions& fleet) {
   HowFlags how = flags.how;
-  if (how.memory_bytes.size() > 1) how.memory_bytes.resize(1);
+  if (how.memory_bytes.size() > 1) {
+    how.memory_bytes.erase(how.memory_bytes.begin() + 1,
+                           how.memory_bytes.end());
+  }
   how.shares.clear();
   how.tensor_parallel = how.pipeline_parallel = 0;
   how.context = fleet.plan.run.context_positions;

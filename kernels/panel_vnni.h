@@ -16,16 +16,18 @@ namespace {
 constexpr int kPanelParts = 16;
 
 // N tiles. A part has so many scales and minima; or some parts share a scale.
-template <int N, int kScalesOfPart, int kMinsOfPart, int kPartsOfScale>
+// `kOffsetOfBytes` is what to take off each byte.
+template <int N, int kScalesOfPart, int kMinsOfPart, int kPartsOfScale,
+          int kOffsetOfBytes>
 struct Panel {
   static constexpr int kTiles = N;
   static constexpr int kPartsUnderScale = kPartsOfScale;
   static constexpr int kScales = kScalesOfPart;
   static constexpr int kMins = kMinsOfPart;
   static constexpr int kWords = 8 / kScales;  // under one scale
+  static constexpr int kOffset = kOffsetOfBytes;
 
   int parts;
-  int offset;  // what to take off each byte
   // [part][tile][word][row][4]
   alignas(64) std::byte bytes[kPanelParts * N * 8 * kWordBytes];
   // [part][scale][tile][row], where it begins with that part
@@ -35,16 +37,17 @@ struct Panel {
   alignas(64) float mins[kPanelParts * kMins * N * kTileRows + 1];
 };
 
+// What to take off each byte of a panel of this type.
+template <typename Type>
+constexpr int PanelOffset() {
+  if constexpr (HasFactors<Type>) return Type::kProductOffset;
+  return Type::kOffset;
+}
+
 // Fills a panel from blocks of one type.
 template <typename V, typename Type, typename PanelOfType>
 struct Spreader {
   using Ints = typename V::Ints;
-
-  // PanelOfType::offset.
-  static constexpr int Offset() {
-    if constexpr (HasFactors<Type>) return Type::kProductOffset;
-    return Type::kOffset;
-  }
 
   // The parts from `first` on of tile `n`, whole blocks of them.
   static void Spread(const Tile& tile, int first, int n, std::byte* scratch,

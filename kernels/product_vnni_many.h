@@ -5,6 +5,8 @@
 #ifndef SHOAL_KERNELS_PRODUCT_VNNI_MANY_H_
 #define SHOAL_KERNELS_PRODUCT_VNNI_MANY_H_
 
+#include <algorithm>
+
 #include "kernels/a8_rows.h"
 #include "kernels/panel_vnni.h"
 #include "kernels/tile.h"
@@ -24,6 +26,7 @@ struct PanelProduct {
   static constexpr int kWords = PanelOfType::kWords;
   static constexpr int kMins = PanelOfType::kMins;
   static constexpr int kPartsUnderScale = PanelOfType::kPartsUnderScale;
+  static constexpr int kOffset = PanelOfType::kOffset;
   // Else one token would have to add in another order.
   static_assert(kScales == 1 || kMins == 0);
   static constexpr int kSumsOfToken = kPanelParts * (kMins > 0 ? kMins : 1);
@@ -47,73 +50,85 @@ struct PanelProduct {
  private:
   // What a group of tokens brings to a panel, for each scale of each part.
   template <int T>
-  struct Group {
-    A8Rows rows;
-    // Where its sums begin: raised, less what the bytes' offset adds.
-    alignas(64) int32_t starts[T][kPanelParts * kScales];
-    alignas(64) float scales[T][kPanelParts];
-    // What the minima multiply: sums of quants, with their scale if parts share
-    // one.
-    alignas(64) float sums[T][kSumsOfToken];
-
+  class Group {
+   public:
     Group(const ActivationView& input, uint32_t token, int first,
           const PanelOfType& panel)
         : rows(input, token) {
       rows.Skip(static_cast<uint64_t>(first));
+      // Vectors of the last tokens may reach beyond all there is.
+      const uint64_t blocks =
+          (input.tokens - token) * rows.blocks - static_cast<uint64_t>(first);
+#pragma GCC unroll 8
       for (int t = 0; t < T; ++t) {
-        const uint64_t part = static_cast<uint64_t>(t) * rows.blocks;
-        // A short panel may read what the next token has.
-        if (panel.parts < kPanelParts &&
-            (panel.parts < kPanelParts / 2 || rows.blocks < kPanelParts / 2 ||
-             token + static_cast<uint32_t>(t) + 1 >= input.tokens)) {
-          SumSingly(t, panel.offset, panel.parts);
-          continue;
-        }
-        V::StoreFloats(V::LoadFloats(rows.scales + part), scales[t]);
-        const Ints offsets = V::Broadcast(panel.offset);
-        for (int i = 0; i < kScales; ++i) {
-          V::StoreInts(V::Sub(V::Broadcast(kRaisedBits),
-                              V::Times(SumsOf<kScales>(part, i), offsets)),
-                       &starts[t][16 * i]);
-        }
-        for (int i = 0; i < kMins; ++i) {
-          const Floats floats = V::ToFloats(SumsOf<kMins>(part, i));
-          if constexpr (kPartsUnderScale == 1) {
-            V::StoreFloats(floats, &sums[t][16 * i]);
-          } else {
-            V::StoreFloats(
-                V::Mul(floats, V::LoadTwice(rows.scales + part + 8 * i)),
-                &sums[t][16 * i]);
-          }
+        const uint64_t at = static_cast<uint64_t>(t) * rows.blocks;
+        if (at + kPanelParts <= blocks) {
+          Take(t, rows.scales + at, rows.sums + 2 * at);
+        } else {
+          TakeLast(t, rows.scales + at, rows.sums + 2 * at, panel.parts);
         }
       }
     }
 
+    // Lets the sums of part and scale `index` begin: raised, less what the
+    // bytes' offset adds.
+    [[gnu::always_inline]] void Begin(int index, Ints (&ints)[T][N]) const {
+#pragma GCC unroll 8
+      for (int t = 0; t < T; ++t) {
+        const Ints start =
+            V::Broadcast(kOffset == 0 ? kRaisedBits : starts_[t][index]);
+#pragma GCC unroll 8
+        for (int n = 0; n < N; ++n) ints[t][n] = start;
+      }
+    }
+    Floats scale(int token, int part) const {
+      return V::BroadcastFloat(scales_[token][part]);
+    }
+    // What a minimum multiplies: a sum of quants, with its scale if parts share
+    // one.
+    Floats sum(int token, int min) const {
+      return V::BroadcastFloat(sums_[token][min]);
+    }
+
+    A8Rows rows;
+
    private:
-    // Vector i of the sums that a part has so many of, for 16 parts.
-    template <int kCount>
-    Ints SumsOf(uint64_t part, int i) const {
-      if constexpr (kCount == 1) return V::SumPairs(rows.sums + 2 * part);
-      return V::Widen(rows.sums + 2 * part + 16 * i);
-    }
-    void SumSingly(int t, int offset, int parts) {
-      for (int i = 0; i < parts * kScales; ++i) {
-        starts[t][i] = kRaisedBits - offset * rows.SumOf<kScales>(
-                                                  t, i / kScales, i % kScales);
+    // 16 parts, whether the panel has as many or not.
+    [[gnu::always_inline]] void Take(int t, const float* scales,
+                                     const int16_t* sums) {
+      V::StoreFloats(V::LoadFloats(scales), scales_[t]);
+      for (int i = 0; i < (kOffset == 0 ? 0 : kScales); ++i) {
+        const Ints taken =
+            V::TimesLowHalves(SumsOf<kScales>(sums, i), V::Broadcast(kOffset));
+        V::StoreInts(V::Sub(V::Broadcast(kRaisedBits), taken),
+                     &starts_[t][16 * i]);
       }
-      if constexpr (kMins > 0) {
-        for (int i = 0; i < parts * kMins; ++i) {
-          sums[t][i] =
-              static_cast<float>(rows.SumOf<kMins>(t, i / kMins, i % kMins));
-          if (kPartsUnderScale > 1) {
-            sums[t][i] *= rows.scales[t * rows.blocks + i / kMins];
-          }
+      for (int i = 0; i < kMins; ++i) {
+        Floats floats = V::ToFloats(SumsOf<kMins>(sums, i));
+        if constexpr (kPartsUnderScale > 1) {
+          floats = V::Mul(floats, V::LoadTwice(scales + 8 * i));
         }
-      }
-      for (int i = 0; i < parts; ++i) {
-        scales[t][i] = rows.scales[t * rows.blocks + i];
+        V::StoreFloats(floats, &sums_[t][16 * i]);
       }
     }
+    [[gnu::noinline]] void TakeLast(int t, const float* scales,
+                                    const int16_t* sums, int parts) {
+      float scales_of_16[kPanelParts] = {};
+      int16_t sums_of_16[2 * kPanelParts] = {};
+      std::copy(scales, scales + parts, scales_of_16);
+      std::copy(sums, sums + 2 * parts, sums_of_16);
+      Take(t, scales_of_16, sums_of_16);
+    }
+    // Vector i of the sums that a part has so many of.
+    template <int kCount>
+    static Ints SumsOf(const int16_t* sums, int i) {
+      if constexpr (kCount == 1) return V::SumPairs(sums);
+      return V::Widen(sums + 16 * i);
+    }
+
+    alignas(64) int32_t starts_[T][kOffset == 0 ? 1 : kPanelParts * kScales];
+    alignas(64) float scales_[T][kPanelParts];
+    alignas(64) float sums_[T][kSumsOfToken];
   };
 
   // T tokens: this is where prefill spends its time. Inlined, it would have
@@ -189,7 +204,7 @@ struct PanelProduct {
     }
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t) {
-      const Floats activation_scale = V::BroadcastFloat(group.scales[t][part]);
+      const Floats activation_scale = group.scale(t, part);
 #pragma GCC unroll 8
       for (int n = 0; n < N; ++n) {
         sum[t][n] = V::MulAdd(scaled[t][n], activation_scale, sum[t][n]);
@@ -212,13 +227,13 @@ struct PanelProduct {
 #pragma GCC unroll 1
     for (int part = first; part < first + kPartsUnderScale; ++part) {
       Ints ints[T][N];
-      V::template SumWords<kWords>(panel.bytes + part * N * 8 * kWordBytes,
+      group.Begin(part, ints);
+      V::template AddWords<kWords>(panel.bytes + part * N * 8 * kWordBytes,
                                    rows.quants + part * kA8BlockElements,
-                                   rows.cols, &group.starts[0][part], ints);
+                                   rows.cols, ints);
 #pragma GCC unroll 8
       for (int t = 0; t < T; ++t) {
-        const Floats activation_scale =
-            V::BroadcastFloat(group.scales[t][part]);
+        const Floats activation_scale = group.scale(t, part);
 #pragma GCC unroll 8
         for (int n = 0; n < N; ++n) {
           parts[t][n] =
@@ -241,7 +256,7 @@ struct PanelProduct {
     for (int m = first * kMins; m < (first + kPartsUnderScale) * kMins; ++m) {
 #pragma GCC unroll 8
       for (int t = 0; t < T; ++t) {
-        const Floats activations = V::BroadcastFloat(group.sums[t][m]);
+        const Floats activations = group.sum(t, m);
 #pragma GCC unroll 8
         for (int n = 0; n < N; ++n) {
           sum[t][n] =
@@ -261,10 +276,11 @@ struct PanelProduct {
     const A8Rows& rows = group.rows;
     const int index = part * kScales + k;
     Ints ints[T][N];
-    V::template SumWords<kWords>(
+    group.Begin(index, ints);
+    V::template AddWords<kWords>(
         panel.bytes + (part * N * 8 + k * kWords) * kWordBytes,
         rows.quants + part * kA8BlockElements + 4 * k * kWords, rows.cols,
-        &group.starts[0][index], ints);
+        ints);
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t) {
 #pragma GCC unroll 8
@@ -286,7 +302,7 @@ struct PanelProduct {
             const int min = part * kMins + m;
             scaled[t][n] =
                 V::MulSub(V::LoadFloats(panel.mins + (min * N + n) * kTileRows),
-                          V::BroadcastFloat(group.sums[t][min]), scaled[t][n]);
+                          group.sum(t, min), scaled[t][n]);
           }
         }
       }
@@ -301,7 +317,8 @@ void DotMany(const WeightMatrix& weights, const TypeEntry& entry, uint32_t row,
              uint32_t row_end, const ActivationView& input, uint32_t token,
              uint32_t count, const ProductOutput& output) {
   using PanelOfType =
-      Panel<N, Type::kScales, Type::kMins, HasFactors<Type> ? Type::kParts : 1>;
+      Panel<N, Type::kScales, Type::kMins, HasFactors<Type> ? Type::kParts : 1,
+            PanelOffset<Type>()>;
   using PanelSpreader = Spreader<V, Type, PanelOfType>;
   constexpr int kTokens =
       Type::kScales == 2 ? V::kTokensOfTwoScales : V::kTokens;
@@ -312,7 +329,6 @@ void DotMany(const WeightMatrix& weights, const TypeEntry& entry, uint32_t row,
     tiles[n] = TileAt(weights, entry, row + n * kTileRows, row_end, scratch[n]);
   }
   PanelOfType panel;
-  panel.offset = PanelSpreader::Offset();
   const auto parts = static_cast<int>(input.cols / kA8BlockElements);
   const auto bytes_of = [](int parts_of_tile) {
     return static_cast<uint64_t>(parts_of_tile / Type::kParts) *

@@ -58,18 +58,16 @@ struct Avx512 {
     return sums;
   }
 
-  // sums[t][n] = starts[128 / kWords t] + the products of kWords words of tile
-  // n, tiles 8 words apart, and the words of token t.
+  // sums[t][n] += the products of kWords words of tile n, tiles 8 words apart,
+  // and the words of token t.
   template <int kWords, int T, int N>
-  static void SumWords(const std::byte* bytes, const int8_t* quants,
-                       uint64_t cols, const int32_t* starts,
-                       Ints (&sums)[T][N]) {
+  static void AddWords(const std::byte* bytes, const int8_t* quants,
+                       uint64_t cols, Ints (&sums)[T][N]) {
     if constexpr (N == 2 && T >= 4) {
-      SumWordsAvx512<T, kWords>(bytes, quants, cols, starts, sums);
+      AddWordsAvx512<T, kWords>(bytes, quants, cols, sums);
     } else {
       for (int t = 0; t < T; ++t) {
         for (int n = 0; n < N; ++n) {
-          sums[t][n] = Broadcast(starts[128 / kWords * t]);
           for (int w = 0; w < kWords; ++w) {
             sums[t][n] =
                 DotBroadcast(sums[t][n], Load(bytes + (8 * n + w) * 64),
@@ -119,6 +117,8 @@ struct Avx512 {
   }
 
   static Ints Times(Ints a, Ints b) { return _mm512_mullo_epi32(a, b); }
+  // Of the lower 16 bits of each lane, signed; those of b are not negative.
+  static Ints TimesLowHalves(Ints a, Ints b) { return _mm512_madd_epi16(a, b); }
   // The lower 16 bits of the products of 16 bits.
   static Ints TimesHalves(Ints a, Ints b) { return _mm512_mullo_epi16(a, b); }
   // Bits 0-15 of each lane in both its halves, bits 0-7 in its 4 bytes.

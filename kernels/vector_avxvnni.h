@@ -63,16 +63,11 @@ struct AvxVnni {
     return Dot(sums, bytes, Broadcast4(four));
   }
 
-  // sums[t][n] = starts[128 / kWords t] + the products of kWords words of tile
-  // n, tiles 8 words apart, and the words of token t.
+  // sums[t][n] += the products of kWords words of tile n, tiles 8 words apart,
+  // and the words of token t.
   template <int kWords, int T, int N>
-  static void SumWords(const std::byte* bytes, const int8_t* quants,
-                       uint64_t cols, const int32_t* starts,
-                       Ints (&sums)[T][N]) {
-    for (int t = 0; t < T; ++t) {
-      for (int n = 0; n < N; ++n)
-        sums[t][n] = Broadcast(starts[128 / kWords * t]);
-    }
+  static void AddWords(const std::byte* bytes, const int8_t* quants,
+                       uint64_t cols, Ints (&sums)[T][N]) {
 #pragma GCC unroll 8
     for (int w = 0; w < kWords; ++w) {
 #pragma GCC unroll 8
@@ -152,6 +147,10 @@ struct AvxVnni {
   static Ints Times(Ints a, Ints b) {
     return {_mm256_mullo_epi32(a.low, b.low),
             _mm256_mullo_epi32(a.high, b.high)};
+  }
+  // Of the lower 16 bits of each lane, signed; those of b are not negative.
+  static Ints TimesLowHalves(Ints a, Ints b) {
+    return {_mm256_madd_epi16(a.low, b.low), _mm256_madd_epi16(a.high, b.high)};
   }
   // The lower 16 bits of the products of 16 bits.
   static Ints TimesHalves(Ints a, Ints b) {
