@@ -117,6 +117,7 @@ absl::StatusOr<SessionOptions> AloneOptions(const E2eFlags& flags,
                                             const SessionOptions& fleet) {
   HowFlags how = flags.how;
   if (how.memory_bytes.size() > 1) {
+    // GCC 12 warns of resize(), which cannot enlarge it here.
     how.memory_bytes.erase(how.memory_bytes.begin() + 1,
                            how.memory_bytes.end());
   }

@@ -159,6 +159,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(
   SHOAL_ASSIGN_OR_RETURN(const HostPort listen,
                          ParseHostPort(options.listen_address));
   device.bind_address = listen.host;
+  // A string of its own: GCC 12 warns of assigning the characters.
   device.advertised_address = std::string(proto::kReachedHost);
   SHOAL_ASSIGN_OR_RETURN(session->device_, MakeDevice(device));
   session->device_.profile.computes = options.coordinator_computes;

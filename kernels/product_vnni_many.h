@@ -5,7 +5,7 @@
 #ifndef SHOAL_KERNELS_PRODUCT_VNNI_MANY_H_
 #define SHOAL_KERNELS_PRODUCT_VNNI_MANY_H_
 
-#include <algorithm>
+#include <cstring>
 
 #include "kernels/a8_rows.h"
 #include "kernels/panel_vnni.h"
@@ -29,7 +29,8 @@ struct PanelProduct {
   static constexpr int kOffset = PanelOfType::kOffset;
   // Else one token would have to add in another order.
   static_assert(kScales == 1 || kMins == 0);
-  static constexpr int kSumsOfToken = kPanelParts * (kMins > 0 ? kMins : 1);
+  static_assert(kOffset >= 0 && kOffset <= 128);  // TimesLowHalves()
+  static constexpr int kSumsOfToken = kMins > 0 ? kPanelParts* kMins : 1;
 
   // `size` tokens from `token` on, 1 to T of them, added to acc, or put there
   // with the first panel. After the last one the sums go to rows [row,
@@ -54,18 +55,18 @@ struct PanelProduct {
    public:
     Group(const ActivationView& input, uint32_t token, int first,
           const PanelOfType& panel)
-        : rows(input, token) {
-      rows.Skip(static_cast<uint64_t>(first));
+        : rows_(input, token) {
+      rows_.Skip(static_cast<uint64_t>(first));
       // Vectors of the last tokens may reach beyond all there is.
       const uint64_t blocks =
-          (input.tokens - token) * rows.blocks - static_cast<uint64_t>(first);
+          (input.tokens - token) * rows_.blocks - static_cast<uint64_t>(first);
 #pragma GCC unroll 8
       for (int t = 0; t < T; ++t) {
-        const uint64_t at = static_cast<uint64_t>(t) * rows.blocks;
+        const uint64_t at = static_cast<uint64_t>(t) * rows_.blocks;
         if (at + kPanelParts <= blocks) {
-          Take(t, rows.scales + at, rows.sums + 2 * at);
+          Take(t, rows_.scales + at, rows_.sums + 2 * at);
         } else {
-          TakeLast(t, rows.scales + at, rows.sums + 2 * at, panel.parts);
+          TakeLast(t, rows_.scales + at, rows_.sums + 2 * at, panel.parts);
         }
       }
     }
@@ -90,7 +91,7 @@ struct PanelProduct {
       return V::BroadcastFloat(sums_[token][min]);
     }
 
-    A8Rows rows;
+    const A8Rows& rows() const { return rows_; }
 
    private:
     // 16 parts, whether the panel has as many or not.
@@ -115,8 +116,9 @@ struct PanelProduct {
                                     const int16_t* sums, int parts) {
       float scales_of_16[kPanelParts] = {};
       int16_t sums_of_16[2 * kPanelParts] = {};
-      std::copy(scales, scales + parts, scales_of_16);
-      std::copy(sums, sums + 2 * parts, sums_of_16);
+      const auto count = static_cast<size_t>(parts);
+      std::memcpy(scales_of_16, scales, count * sizeof(float));
+      std::memcpy(sums_of_16, sums, 2 * count * sizeof(int16_t));
       Take(t, scales_of_16, sums_of_16);
     }
     // Vector i of the sums that a part has so many of.
@@ -126,6 +128,7 @@ struct PanelProduct {
       return V::Widen(sums + 16 * i);
     }
 
+    A8Rows rows_;
     alignas(64) int32_t starts_[T][kOffset == 0 ? 1 : kPanelParts * kScales];
     alignas(64) float scales_[T][kPanelParts];
     alignas(64) float sums_[T][kSumsOfToken];
@@ -217,7 +220,7 @@ struct PanelProduct {
   [[gnu::always_inline]] static void AddParts(const PanelOfType& panel,
                                               const Group<T>& group, int first,
                                               Floats (&sum)[T][N]) {
-    const A8Rows& rows = group.rows;
+    const A8Rows& rows = group.rows();
     Floats parts[T][N];
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t) {
@@ -273,7 +276,7 @@ struct PanelProduct {
   [[gnu::always_inline]] static void AddScale(const PanelOfType& panel,
                                               const Group<T>& group, int part,
                                               int k, Floats (&scaled)[T][N]) {
-    const A8Rows& rows = group.rows;
+    const A8Rows& rows = group.rows();
     const int index = part * kScales + k;
     Ints ints[T][N];
     group.Begin(index, ints);

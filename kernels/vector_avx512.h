@@ -66,12 +66,15 @@ struct Avx512 {
     if constexpr (N == 2 && T >= 4) {
       AddWordsAvx512<T, kWords>(bytes, quants, cols, sums);
     } else {
-      for (int t = 0; t < T; ++t) {
+#pragma GCC unroll 8
+      for (int w = 0; w < kWords; ++w) {
+#pragma GCC unroll 8
         for (int n = 0; n < N; ++n) {
-          for (int w = 0; w < kWords; ++w) {
+          const Ints word = Load(bytes + (8 * n + w) * 64);
+#pragma GCC unroll 8
+          for (int t = 0; t < T; ++t) {
             sums[t][n] =
-                DotBroadcast(sums[t][n], Load(bytes + (8 * n + w) * 64),
-                             quants + t * cols + 4 * w);
+                DotBroadcast(sums[t][n], word, quants + t * cols + 4 * w);
           }
         }
       }
@@ -117,7 +120,8 @@ struct Avx512 {
   }
 
   static Ints Times(Ints a, Ints b) { return _mm512_mullo_epi32(a, b); }
-  // Of the lower 16 bits of each lane, signed; those of b are not negative.
+  // The lower 16 bits of each lane of a, signed, times b. REQUIRES: b is in
+  // [0, 2^15).
   static Ints TimesLowHalves(Ints a, Ints b) { return _mm512_madd_epi16(a, b); }
   // The lower 16 bits of the products of 16 bits.
   static Ints TimesHalves(Ints a, Ints b) { return _mm512_mullo_epi16(a, b); }

@@ -148,7 +148,8 @@ struct AvxVnni {
     return {_mm256_mullo_epi32(a.low, b.low),
             _mm256_mullo_epi32(a.high, b.high)};
   }
-  // Of the lower 16 bits of each lane, signed; those of b are not negative.
+  // The lower 16 bits of each lane of a, signed, times b. REQUIRES: b is in
+  // [0, 2^15).
   static Ints TimesLowHalves(Ints a, Ints b) {
     return {_mm256_madd_epi16(a.low, b.low), _mm256_madd_epi16(a.high, b.high)};
   }

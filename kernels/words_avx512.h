@@ -15,8 +15,9 @@ namespace shoal::kernels {
 namespace {
 
 #define SHOAL_SUMS(t) [a##t] "+&v"(sums[t][0]), [b##t] "+&v"(sums[t][1])
-// One token's word times the words of two tiles. Registers are named where an
-// asm has no operand left.
+// One token's word times the words of two tiles. What holds words has a name,
+// because GCC allows 30 operands: 12 sums, read and written, count twice, and
+// with 4 registers and 2 pieces of memory that is all.
 #define SHOAL_TOKEN(word, t, address, x)          \
   "vpbroadcastd 4*" #word address ", %%" x "\n\t" \
   "vpdpbusd %%" x ", %%zmm28, %[a" #t "]\n\t"     \
