@@ -30,7 +30,7 @@ struct PanelProduct {
   // Else one token would have to add in another order.
   static_assert(kScales == 1 || kMins == 0);
   static_assert(kOffset >= 0 && kOffset <= 128);  // TimesLowHalves()
-  static constexpr int kSumsOfToken = kMins > 0 ? kPanelParts* kMins : 1;
+  static constexpr int kSumsOfToken = kMins == 0 ? 1 : kPanelParts * kMins;
 
   // `size` tokens from `token` on, 1 to T of them, added to acc, or put there
   // with the first panel. After the last one the sums go to rows [row,

@@ -8,9 +8,9 @@ Needs Python 3.8 and a built `shoal`; nothing else may be at work here:
 Every round runs each case once, so that whatever else happens to the machine
 happens to all of them, and measures the machine's limits before each run, so
 that a share is one of the limit of that moment; the table has medians and, in
-brackets, the spread between the quartiles. Models of random weights are made with `shoal model
-synth` where none is given. With --output the table replaces what is between
-the two marks in that file.
+brackets, the spread between the quartiles. Models of random weights are made
+with `shoal model synth` where none is given. With --output the table replaces
+what is between the two marks in that file.
 """
 
 import argparse

@@ -144,6 +144,16 @@ inline double ActivationAt(const ActivationView& view, uint64_t token,
   return double{view.scales[at / kA8BlockElements]} * view.quants[at];
 }
 
+// [tokens, matrix.rows].
+inline std::vector<float> Product(const KernelTable& table,
+                                  const WeightMatrix& matrix,
+                                  const ActivationView& view) {
+  std::vector<float> out(uint64_t{view.tokens} * matrix.rows, NAN);
+  table.product(matrix, 0, matrix.rows, view,
+                {ProductOutput::Mode::kStore, out.data(), matrix.rows});
+  return out;
+}
+
 // A product in double and the largest error that float sums may have.
 struct Expected {
   double value = 0;

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <random>
 #include <vector>
@@ -21,17 +20,10 @@ using testing::CaseName;
 using testing::ExpectedProduct;
 using testing::MakeActivations;
 using testing::Packed;
+using testing::Product;
 using testing::RandomWeights;
 
 constexpr uint32_t kRows = 33;  // two tiles, and one row of a third
-
-std::vector<float> Product(const KernelTable& table, const WeightMatrix& matrix,
-                           const ActivationView& view) {
-  std::vector<float> out(uint64_t{view.tokens} * matrix.rows, NAN);
-  table.product(matrix, 0, matrix.rows, view,
-                {ProductOutput::Mode::kStore, out.data(), matrix.rows});
-  return out;
-}
 
 // Tokens differ, and nothing lies behind the last one: a sanitizer sees what is
 // read there.

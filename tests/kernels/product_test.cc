@@ -18,15 +18,8 @@ using testing::ExpectedProduct;
 using testing::GoldenDir;
 using testing::MakeActivations;
 using testing::Packed;
+using testing::Product;
 using testing::RandomWeights;
-
-std::vector<float> Product(const KernelTable& table, const WeightMatrix& matrix,
-                           const ActivationView& view) {
-  std::vector<float> out(uint64_t{view.tokens} * matrix.rows, NAN);
-  table.product(matrix, 0, matrix.rows, view,
-                {ProductOutput::Mode::kStore, out.data(), matrix.rows});
-  return out;
-}
 
 // Equal tokens of `value`, and of `other` in every second pair of neighbours.
 ActivationBuffer PairsOf(int value, int other, uint32_t tokens, uint32_t cols) {
@@ -216,8 +209,8 @@ TEST_F(ProductTest, LargestQuantsDoNotOverflow) {
               for (size_t at = 0; at < got.size(); ++at) {
                 ASSERT_NEAR(got[at], expected.value, expected.tolerance)
                     << CaseName(*table, type, Encoding::kA8) << " fill " << fill
-                    << " pairs of " << value << " and " << other << " at "
-                    << at << " of " << tokens << " tokens";
+                    << " pairs of " << value << " and " << other << " at " << at
+                    << " of " << tokens << " tokens";
               }
             }
           }
